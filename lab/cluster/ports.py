@@ -1,0 +1,71 @@
+"""The narrow doors through which runner, workload and faults touch a cluster.
+
+Each asks only for what it needs; ``processes.py`` implements them all, and so will any
+other way of running the same site.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lab.timeline import ServerSample
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}:{self.port}"
+
+
+class Kills(Protocol):
+    async def kill(self, server: str) -> None:
+        """End ``server`` at once (SIGKILL) and return when the process is gone."""
+        ...
+
+
+class Crashes(Protocol):
+    async def crash(self, server: str) -> None:
+        """Ask ``server`` to crash itself (``POST /crash``) and return when the process is gone."""
+        ...
+
+
+class Starts(Protocol):
+    async def start(self, server: str) -> None:
+        """Start ``server`` again, under its name, and return when the balancer calls it up."""
+        ...
+
+
+class Samples(Protocol):
+    async def sample(self) -> Sequence[ServerSample]:
+        """Carts held, CPU and memory of every server; costs a few milliseconds."""
+        ...
+
+
+class Site(Kills, Crashes, Starts, Samples, Protocol):
+    """One running arm."""
+
+    @property
+    def front(self) -> Address:
+        """Where shoppers go: the balancer."""
+        ...
+
+    @property
+    def admin(self) -> Address:
+        """The balancer's admin API."""
+        ...
+
+    @property
+    def store(self) -> str | None:
+        """Kind and version of the store, or None."""
+        ...

@@ -1,0 +1,94 @@
+"""Operations and their outcomes, in order: the only evidence the oracle accepts.
+
+An operation is one HTTP request of a shopper. It ends in one of three ways (Jepsen's words):
+
+* ``ok``    the answer came and says it happened,
+* ``fail``  it surely did not happen: refused before anything was written,
+* ``info``  nobody knows: bytes were sent and no answer came, or a gateway gave up waiting.
+
+Times are seconds since the run began, on one monotonic clock. ``intended`` is when the shopper
+meant to act; ``invoked`` is when the bytes left. Their difference is the wait that a closed
+workload would hide (coordinated omission).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+
+class Outcome(StrEnum):
+    OK = "ok"
+    FAIL = "fail"
+    INFO = "info"
+
+
+class Kind(StrEnum):
+    ADD = "add"
+    READ = "read"
+    FINAL_READ = "final-read"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One request and how it ended.
+
+    ``cart`` maps item to quantity as the answer showed it, or is None when no cart was shown.
+    ``server`` is who answered (``X-Served-By``); ``origin`` is ``X-Session-Origin``;
+    ``tries`` counts the servers the balancer tried, ``moved_from`` names the tied server it left.
+    """
+
+    arm: str
+    shopper: int
+    kind: Kind
+    intended: float
+    invoked: float
+    completed: float | None
+    outcome: Outcome
+    item: str | None = None
+    quantity: int = 0
+    key: str | None = None
+    status: int | None = None
+    server: str | None = None
+    origin: str | None = None
+    session: str | None = None
+    cart: dict[str, int] | None = None
+    tries: int = 1
+    moved_from: str | None = None
+    error: str | None = None
+
+    @property
+    def is_visible_error(self) -> bool:
+        """Whether the shopper saw something other than the answer they wanted."""
+        return self.outcome is not Outcome.OK
+
+
+@dataclass(slots=True)
+class History:
+    """All operations of a run, in order of completion."""
+
+    operations: list[Operation] = field(default_factory=list)
+
+    def add(self, operation: Operation) -> None:
+        self.operations.append(operation)
+
+    def of_arm(self, arm: str) -> Iterator[Operation]:
+        return (op for op in self.operations if op.arm == arm)
+
+    def to_lines(self) -> Iterator[str]:
+        for index, operation in enumerate(self.operations):
+            yield json.dumps({"index": index, **asdict(operation)}, separators=(",", ":"))
+
+    @classmethod
+    def from_lines(cls, lines: Iterable[str]) -> History:
+        return cls([_operation(json.loads(line)) for line in lines if line.strip()])
+
+
+def _operation(record: dict[str, Any]) -> Operation:
+    record.pop("index", None)
+    return Operation(**{**record, "kind": Kind(record["kind"]), "outcome": Outcome(record["outcome"])})

@@ -1,0 +1,176 @@
+"""What happened when, with the intervals of the faults.
+
+Shoppers, clusters and faults write events here; oracle, view and report only read them.
+``at`` is seconds since the run began. ``arm`` is None where an event concerns the whole run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lab.history import Operation
+
+
+@dataclass(frozen=True, slots=True)
+class ActBegan:
+    """An act of the run: ``sentence`` says what happens, ``look_at`` where to look."""
+
+    at: float
+    act: str
+    sentence: str
+    look_at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ArmReady:
+    at: float
+    arm: str
+    strategy: str
+    sticky: str
+    balance: str
+    address: str
+    servers: tuple[str, ...]
+    store: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServerChanged:
+    """The balancer's view of a server: starting, up, draining, maintenance, down."""
+
+    at: float
+    arm: str
+    server: str
+    state: str
+    cause: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OperationEnded:
+    at: float
+    arm: str
+    operation: Operation
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSample:
+    """``cpu`` in percent of one core, ``memory`` in bytes; None for a process that is gone."""
+
+    server: str
+    carts: int | None
+    cpu: float | None
+    memory: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """``cpu`` and ``memory`` of the arm's balancer, and every server's."""
+
+    at: float
+    arm: str
+    servers: tuple[ServerSample, ...]
+    balancer_cpu: float | None = None
+    sessions_moved: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FaultBegan:
+    at: float
+    arm: str
+    fault: str
+    target: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FaultHealed:
+    at: float
+    arm: str
+    fault: str
+    target: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    at: float
+    text: str
+    arm: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The verdict on one arm, in one sentence, with the counts that the bar shows."""
+
+    at: float
+    arm: str
+    verdict: str
+    sentence: str
+    counts: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnded:
+    at: float
+    verdict: str
+    exit_code: int
+    take_away: str
+    folder: str
+
+
+Event = (
+    ActBegan
+    | ArmReady
+    | ServerChanged
+    | OperationEnded
+    | Sampled
+    | FaultBegan
+    | FaultHealed
+    | Noted
+    | Judged
+    | RunEnded
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """From ``begin`` until ``end`` (None: not healed) ``fault`` was active on ``target`` of ``arm``."""
+
+    arm: str
+    fault: str
+    target: str
+    begin: float
+    end: float | None
+
+
+@dataclass(slots=True)
+class Timeline:
+    """Events in order. Who wants to follow them live adds a subscriber."""
+
+    events: list[Event] = field(default_factory=list)
+    subscribers: list[Callable[[Event], Any]] = field(default_factory=list)
+
+    def record(self, event: Event) -> None:
+        if not isinstance(event, OperationEnded | Sampled):
+            self.events.append(event)
+        for subscriber in self.subscribers:
+            subscriber(event)
+
+    def fault_intervals(self) -> list[Interval]:
+        intervals: list[Interval] = []
+        for event in self.events:
+            if isinstance(event, FaultBegan):
+                end = next((e.at for e in self.events if _heals(e, event)), None)
+                intervals.append(Interval(event.arm, event.fault, event.target, event.at, end))
+        return intervals
+
+
+def _heals(event: Event, began: FaultBegan) -> bool:
+    return (
+        isinstance(event, FaultHealed)
+        and event.at >= began.at
+        and (event.arm, event.fault, event.target) == (began.arm, began.fault, began.target)
+    )
