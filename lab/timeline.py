@@ -16,6 +16,20 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class RunBegan:
+    """The frame of a run: who takes part and which acts are to come, so that a view can draw it at once."""
+
+    at: float
+    scenario: str
+    title: str
+    question: str
+    seed: int
+    shoppers: int
+    arms: tuple[str, ...]
+    acts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ActBegan:
     """An act of the run: ``sentence`` says what happens, ``look_at`` where to look."""
 
@@ -103,13 +117,17 @@ class Noted:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The verdict on one arm, in one sentence, with the counts that the bar shows."""
+    """The verdict on one arm, in one sentence, with the counts of carts that the bar shows.
+
+    ``verdict`` is held, broken or cannot tell, measured against ``expected``: kept or lost.
+    """
 
     at: float
     arm: str
     verdict: str
     sentence: str
     counts: dict[str, int]
+    expected: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +140,8 @@ class RunEnded:
 
 
 Event = (
-    ActBegan
+    RunBegan
+    | ActBegan
     | ArmReady
     | ServerChanged
     | OperationEnded
