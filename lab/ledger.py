@@ -1,0 +1,216 @@
+"""What the oracle found out about one arm: every cart, and the figures that follow from them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from math import ceil
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from lab.history import Outcome
+
+
+class Status(StrEnum):
+    """Of a cart or an item; the oracle's docstring says when it is which."""
+
+    KEPT = "kept"
+    LOST = "lost"
+    UNAVAILABLE = "unavailable"
+    DUPLICATED = "duplicated"
+    UNEXPECTED = "unexpected"
+    UNKNOWN = "unknown"
+
+
+#: Worst first: a cart is called what its worst item is called.
+SEVERITY = (
+    Status.LOST,
+    Status.DUPLICATED,
+    Status.UNEXPECTED,
+    Status.UNAVAILABLE,
+    Status.UNKNOWN,
+    Status.KEPT,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Crash:
+    """``servers`` died together at ``at`` and were started again at ``healed`` (None: not yet)."""
+
+    at: float
+    servers: frozenset[str]
+    healed: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ItemResult:
+    """``promised`` pieces were acknowledged, ``possible`` could be there, ``found`` were shown."""
+
+    item: str
+    promised: int
+    possible: int
+    found: int | None
+    status: Status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CartResult:
+    """One shopper's cart.
+
+    ``home`` is the server that last acknowledged an add before the crash (without a crash: at all).
+    ``first_missing`` is when an answer first lacked an acknowledged piece, ``came_back`` whether a
+    later answer showed it again: such a cart was stale, not lost.
+    ``strangers`` are items in an answer that this shopper never asked for.
+    ``first_origin`` and ``first_server`` tell who gave the first answer after the crash, and from
+    where; ``noticed`` is when the shopper first saw an error or a missing piece after the crash.
+    """
+
+    shopper: int
+    status: Status
+    items: tuple[ItemResult, ...] = ()
+    home: str | None = None
+    first_missing: float | None = None
+    came_back: bool = False
+    strangers: tuple[str, ...] = ()
+    first_origin: str | None = None
+    first_server: str | None = None
+    noticed: float | None = None
+
+    @property
+    def promised(self) -> int:
+        return sum(item.promised for item in self.items)
+
+
+@dataclass(frozen=True, slots=True)
+class Quantiles:
+    """Nearest-rank quantiles of ``n`` values in seconds; all None when there was none."""
+
+    n: int
+    min: float | None = None
+    p50: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+    max: float | None = None
+
+    @classmethod
+    def of(cls, values: Iterable[float]) -> Self:
+        ordered = sorted(values)
+        n = len(ordered)
+        if not n:
+            return cls(0)
+        p50, p95, p99 = (ordered[ceil(share * n) - 1] for share in (0.50, 0.95, 0.99))
+        return cls(n, ordered[0], p50, p95, p99, ordered[-1])
+
+
+@dataclass(frozen=True, slots=True)
+class Errors:
+    """Operations that shoppers saw fail: adds with and without a key, reads, and final reads."""
+
+    keyed: int = 0
+    keyless: int = 0
+    reads: int = 0
+    final_reads: int = 0
+
+    @property
+    def seen(self) -> int:
+        """While shopping. A failed try of a final read is the judge's, not a shopper's."""
+        return self.keyed + self.keyless + self.reads
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ledger:
+    """One arm's accounts.
+
+    ``answered_elsewhere`` counts the requests that reached another server than the one tried or
+    tied first; ``latency`` runs from the intended moment of every shopping request that ended.
+    """
+
+    arm: str
+    crash: Crash | None
+    carts: tuple[CartResult, ...]
+    operations: Mapping[Outcome, int]
+    errors: Errors
+    answered_elsewhere: int
+    latency: Quantiles
+
+    def count(self, *statuses: Status) -> int:
+        return sum(cart.status in statuses for cart in self.carts)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Carts by status, every status named: what the bar on the screen shows."""
+        return {status.value: self.count(status) for status in Status}
+
+    @property
+    def item_counts(self) -> dict[str, int]:
+        found = Counter(item.status for cart in self.carts for item in cart.items)
+        return {status.value: found[status] for status in Status}
+
+    @property
+    def at_risk(self) -> tuple[CartResult, ...]:
+        """The carts whose home crashed."""
+        return tuple(cart for cart in self.carts if self.crash and cart.home in self.crash.servers)
+
+    @property
+    def others(self) -> tuple[CartResult, ...]:
+        return tuple(cart for cart in self.carts if not (self.crash and cart.home in self.crash.servers))
+
+    @property
+    def homes(self) -> dict[str, dict[str, int]]:
+        """For each server: how many carts it was home to at the crash, and how many were lost."""
+        homes: dict[str, dict[str, int]] = {}
+        for cart in sorted(self.carts, key=lambda cart: cart.home or ""):
+            if cart.home is not None:
+                home = homes.setdefault(cart.home, {"carts": 0, "lost": 0})
+                home["carts"] += 1
+                home["lost"] += cart.status is Status.LOST
+        return homes
+
+    @property
+    def first_origins(self) -> dict[str, int]:
+        """Where the first answers to the shoppers of the crashed servers came from."""
+        return dict(Counter(cart.first_origin or "no answer" for cart in self.at_risk).most_common())
+
+    @property
+    def noticed(self) -> Quantiles:
+        """Seconds from the crash until those hit saw it: a missing piece or an error."""
+        began = self.crash.at if self.crash else 0.0
+        return Quantiles.of(cart.noticed - began for cart in self.at_risk if cart.noticed is not None)
+
+    @property
+    def time_to_loss(self) -> Quantiles:
+        """Seconds from the crash until an answer first lacked a piece that stayed lost."""
+        began = self.crash.at if self.crash else 0.0
+        lost = (cart.first_missing for cart in self.carts if cart.status is Status.LOST)
+        return Quantiles.of(at - began for at in lost if at is not None)
+
+    @property
+    def stale(self) -> int:
+        return sum(cart.came_back for cart in self.carts)
+
+    @property
+    def strangers(self) -> int:
+        """Shoppers who were shown something they never asked for."""
+        return sum(bool(cart.strangers) for cart in self.carts)
+
+    def to_record(self) -> dict[str, Any]:
+        """The figures as plain JSON, without the carts one by one."""
+        return {
+            "arm": self.arm,
+            "carts": self.counts,
+            "items": self.item_counts,
+            "homes": self.homes,
+            "at_risk": len(self.at_risk),
+            "operations": {str(outcome): n for outcome, n in self.operations.items()},
+            "errors": {**asdict(self.errors), "seen": self.errors.seen},
+            "answered_elsewhere": self.answered_elsewhere,
+            "first_origins": self.first_origins,
+            "noticed": asdict(self.noticed),
+            "time_to_loss": asdict(self.time_to_loss),
+            "latency": asdict(self.latency),
+            "stale": self.stale,
+            "strangers": self.strangers,
+        }

@@ -1,0 +1,191 @@
+"""The judge of carts: history in, ledger out, and nothing asserted that the history does not show.
+
+For each item of a cart, with every idempotency key counted at most once::
+
+    promised = sum of adds that ended ok           the site said it is in the cart
+    possible = promised + sum of adds that ended info      it may be in the cart
+    promised <= found <= possible                  or a promise was broken
+
+| what the final read shows | called | broken promise |
+|---|---|---|
+| found = promised | kept | no |
+| found < promised | lost | yes |
+| promised < found <= possible | unknown: only an unanswered add explains it | no |
+| found > possible, and possible > 0 | duplicated | yes |
+| found > possible, and possible = 0 | unexpected: never asked for, or refused | yes |
+| no final read was answered | unavailable, never lost: nobody looked | cannot tell |
+
+A cart is called what its worst item is called. A cart without any acknowledged add is unknown:
+no promise was made, so none can have been kept. An item with nothing promised and nothing found
+is not judged.
+
+A shopper's own requests are one at a time, so each answer must show everything acknowledged
+before it. An answer that lacks some is the first sight of a loss, or, when a later answer has it
+again, a stale read.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lab.history import Kind, Operation, Outcome
+from lab.ledger import SEVERITY, CartResult, Errors, ItemResult, Ledger, Quantiles, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from lab.ledger import Crash
+
+
+def judge(arm: str, operations: Iterable[Operation], crash: Crash | None = None) -> Ledger:
+    """The ledger of ``arm``; operations of other arms are passed over, their order does not matter."""
+    own = sorted((op for op in operations if op.arm == arm), key=lambda op: (op.shopper, op.invoked))
+    by_shopper: dict[int, list[Operation]] = defaultdict(list)
+    for op in own:
+        by_shopper[op.shopper].append(op)
+    shopping = [op for op in own if op.kind is not Kind.FINAL_READ]
+    return Ledger(
+        arm=arm,
+        crash=crash,
+        carts=tuple(_judge_cart(shopper, ops, crash) for shopper, ops in by_shopper.items()),
+        operations={outcome: sum(op.outcome is outcome for op in own) for outcome in Outcome},
+        errors=_errors(own),
+        answered_elsewhere=sum(op.outcome is Outcome.OK and _was_redirected(op) for op in shopping),
+        latency=Quantiles.of(op.completed - op.intended for op in shopping if op.completed is not None),
+    )
+
+
+def _judge_cart(shopper: int, ops: Sequence[Operation], crash: Crash | None) -> CartResult:
+    promised, possible = _bounds(ops)
+    final = next((op.cart for op in reversed(ops) if op.kind is Kind.FINAL_READ and _shows(op)), None)
+    items = tuple(
+        _judge_item(item, promised[item], possible[item], None if final is None else final.get(item, 0))
+        for item in sorted({*promised, *possible, *(final or {})})
+        if promised[item] or (final or {}).get(item, 0)
+    )
+    sights = _sights(ops, crash)
+    first = next((op for op in ops if _shows(op) and _is_after(op, crash)), None)
+    return CartResult(
+        shopper=shopper,
+        status=_worst(items, was_read=final is not None),
+        items=items,
+        home=_home(ops, crash),
+        first_missing=sights.missing_since,
+        came_back=sights.came_back,
+        strangers=tuple(sorted(sights.strangers)),
+        first_origin=first.origin if first else None,
+        first_server=first.server if first else None,
+        noticed=sights.noticed,
+    )
+
+
+def _bounds(ops: Sequence[Operation]) -> tuple[Counter[str], Counter[str]]:
+    """Promised and possible pieces of each item. Several tries with one key are one add."""
+    adds: dict[object, Operation] = {}
+    for number, op in enumerate(ops):
+        if op.kind is Kind.ADD:
+            name = op.key or number
+            adds[name] = min(adds.get(name, op), op, key=lambda op: _CERTAINTY.index(op.outcome))
+    promised: Counter[str] = Counter()
+    possible: Counter[str] = Counter()
+    for op in adds.values():
+        if op.outcome is not Outcome.FAIL and op.item is not None:
+            possible[op.item] += op.quantity
+            promised[op.item] += op.quantity if op.outcome is Outcome.OK else 0
+    return promised, possible
+
+
+_CERTAINTY = (Outcome.OK, Outcome.INFO, Outcome.FAIL)
+
+
+def _judge_item(item: str, promised: int, possible: int, found: int | None) -> ItemResult:
+    if found is None:
+        status = Status.UNAVAILABLE
+    elif found < promised:
+        status = Status.LOST
+    elif found == promised:
+        status = Status.KEPT
+    elif found <= possible:
+        status = Status.UNKNOWN
+    else:
+        status = Status.DUPLICATED if possible else Status.UNEXPECTED
+    return ItemResult(item, promised, possible, found, status)
+
+
+def _worst(items: Sequence[ItemResult], *, was_read: bool) -> Status:
+    statuses = {item.status for item in items}
+    if not was_read:
+        statuses.add(Status.UNAVAILABLE)
+    if not any(item.promised for item in items):
+        statuses.add(Status.UNKNOWN)
+    return next(status for status in SEVERITY if status in statuses)
+
+
+@dataclass(slots=True)
+class _Sights:
+    """What a shopper's answers showed on the way, see ``CartResult``."""
+
+    missing_since: float | None = None
+    came_back: bool = False
+    noticed: float | None = None
+    strangers: frozenset[str] = frozenset()
+
+
+def _sights(ops: Sequence[Operation], crash: Crash | None) -> _Sights:
+    seen = _Sights()
+    promised: Counter[str] = Counter()
+    counted: set[str | None] = set()
+    asked: set[str | None] = set()
+    for op in ops:
+        asked.add(op.item)
+        if op.kind is Kind.ADD and op.outcome is Outcome.OK and (op.key is None or op.key not in counted):
+            counted.add(op.key)
+            promised[op.item or ""] += op.quantity
+        is_short = _shows(op) and any((op.cart or {}).get(item, 0) < n for item, n in promised.items())
+        if (is_short or op.is_visible_error) and seen.noticed is None and _is_after(op, crash):
+            seen.noticed = op.completed
+        if is_short and seen.missing_since is None:
+            seen.missing_since = op.completed
+        elif _shows(op) and not is_short and seen.missing_since is not None:
+            seen.missing_since, seen.came_back = None, True
+        seen.strangers |= {item for item in op.cart or {} if item not in asked}
+    return seen
+
+
+def _home(ops: Sequence[Operation], crash: Crash | None) -> str | None:
+    acknowledged = (op for op in reversed(ops) if op.kind is Kind.ADD and op.outcome is Outcome.OK)
+    return next((op.server for op in acknowledged if not _is_after(op, crash)), None)
+
+
+def _is_after(op: Operation, crash: Crash | None) -> bool:
+    """Whether ``op`` ended after the crash.
+
+    Whatever the crashed server itself still answered came before its end, even when the order to
+    die had been given already: ``POST /crash`` leaves it a second.
+    """
+    if crash is None or op.completed is None or op.completed <= crash.at:
+        return False
+    was_dying = op.server in crash.servers and (crash.healed is None or op.completed < crash.healed)
+    return not was_dying
+
+
+def _shows(op: Operation) -> bool:
+    return op.outcome is Outcome.OK and op.cart is not None
+
+
+def _was_redirected(op: Operation) -> bool:
+    return op.tries > 1 or op.moved_from is not None
+
+
+def _errors(ops: Sequence[Operation]) -> Errors:
+    failed = [op for op in ops if op.is_visible_error]
+    adds = [op for op in failed if op.kind is Kind.ADD]
+    keyed = sum(op.key is not None for op in adds)
+    return Errors(
+        keyed=keyed,
+        keyless=len(adds) - keyed,
+        reads=sum(op.kind is Kind.READ for op in failed),
+        final_reads=sum(op.kind is Kind.FINAL_READ for op in failed),
+    )

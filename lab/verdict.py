@@ -1,0 +1,161 @@
+"""Held, broken, or cannot tell: the verdict on an arm, on a run, and the exit code that says it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+from typing import TYPE_CHECKING
+
+from lab.ledger import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from lab.ledger import Ledger
+
+
+class Verdict(StrEnum):
+    HELD = "held"
+    BROKEN = "broken"
+    CANNOT_TELL = "cannot tell"
+
+    @property
+    def exit_code(self) -> ExitCode:
+        return _EXIT_CODES[self]
+
+
+class ExitCode(IntEnum):
+    """What ``cartlab run`` tells the program that called it."""
+
+    HELD = 0, "every expectation held"
+    BROKEN = 1, "an expectation was broken"
+    USAGE = 2, "the command was called wrongly"
+    CANNOT_TELL = 3, "cannot tell: evidence is missing"
+    ENVIRONMENT = 4, "the environment is not ready (a port, the store, Python)"
+    ABORTED = 5, "stopped by an abort rule"
+    HEALING_FAILED = 6, "healing failed: something was left behind"
+    LAB_CRASHED = 70, "the lab itself crashed"
+    INTERRUPTED = 130, "interrupted by the user, after healing"
+
+    meaning: str
+
+    def __new__(cls, code: int, meaning: str) -> ExitCode:  # noqa: PYI034 - enum members are no subclass
+        member = int.__new__(cls, code)
+        member._value_ = code
+        member.meaning = meaning
+        return member
+
+
+_EXIT_CODES = {
+    Verdict.HELD: ExitCode.HELD,
+    Verdict.BROKEN: ExitCode.BROKEN,
+    Verdict.CANNOT_TELL: ExitCode.CANNOT_TELL,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The verdict on one arm: what was ``expected``, and ``reason`` why it is what it is."""
+
+    arm: str
+    expected: str
+    verdict: Verdict
+    reason: str
+    sentence: str
+
+
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """Of the arms of one run. A broken promise outweighs missing evidence; no verdict is no evidence."""
+    found = set(verdicts)
+    for verdict in (Verdict.BROKEN, Verdict.CANNOT_TELL):
+        if verdict in found:
+            return verdict
+    return Verdict.HELD if found else Verdict.CANNOT_TELL
+
+
+def judge_arm(ledger: Ledger, expected: str) -> Judgement:
+    """Whether the arm did what was ``expected`` of it: ``kept`` or ``lost``."""
+    rule = _RULES.get(expected)
+    if rule is None:
+        raise ValueError(f"an arm was expected to be {expected!r}; expected one of: {', '.join(_RULES)}")
+    verdict, reason = _oddities(ledger) or rule(ledger)
+    return Judgement(ledger.arm, expected, verdict, reason, sentence(ledger))
+
+
+def _oddities(ledger: Ledger) -> tuple[Verdict, str] | None:
+    """What no expectation allows."""
+    if ledger.strangers:
+        return Verdict.BROKEN, f"{_carts(ledger.strangers)} showed items that their shopper never asked for"
+    odd = ledger.count(Status.DUPLICATED, Status.UNEXPECTED)
+    return (Verdict.BROKEN, f"{_carts(odd)} held more than was ever added") if odd else None
+
+
+def _judge_kept(ledger: Ledger) -> tuple[Verdict, str]:
+    lost, unread = ledger.count(Status.LOST), ledger.count(Status.UNAVAILABLE)
+    if lost:
+        return Verdict.BROKEN, f"expected every cart kept; {_carts(lost)} lost acknowledged items"
+    if unread:
+        return Verdict.CANNOT_TELL, f"{_carts(unread)} could not be read back"
+    if not any(cart.promised for cart in ledger.carts):
+        return Verdict.CANNOT_TELL, "no add was acknowledged, so there was nothing to keep"
+    return Verdict.HELD, "every acknowledged item was read back"
+
+
+def _judge_lost(ledger: Ledger) -> tuple[Verdict, str]:
+    elsewhere = sum(cart.status is Status.LOST for cart in ledger.others)
+    lost = sum(cart.status is Status.LOST for cart in ledger.at_risk)
+    unread = ledger.count(Status.UNAVAILABLE)
+    if elsewhere:
+        return Verdict.BROKEN, f"{_carts(elsewhere)} lost items though their server did not crash"
+    if not ledger.at_risk:
+        return Verdict.CANNOT_TELL, "no cart lived on a server that crashed"
+    if unread:
+        return Verdict.CANNOT_TELL, f"{_carts(unread)} could not be read back"
+    if not lost:
+        return Verdict.BROKEN, f"expected losses; all {_carts(len(ledger.at_risk))} at risk were kept"
+    return Verdict.HELD, f"{lost} of the {_carts(len(ledger.at_risk))} at risk lost items, and no other cart"
+
+
+_RULES: dict[str, Callable[[Ledger], tuple[Verdict, str]]] = {"kept": _judge_kept, "lost": _judge_lost}
+
+
+def sentence(ledger: Ledger) -> str:
+    """The verdict for a learner, in one sentence of figures."""
+    total, lost = len(ledger.carts), ledger.count(Status.LOST)
+    facts = [_losses(ledger)] if lost else [f"{ledger.count(Status.KEPT)} of {total} kept", *_service(ledger)]
+    for status, words in _ALSO.items():
+        if n := ledger.count(status):
+            facts.append(f"{n} {words}")
+    if ledger.strangers:
+        facts.append(f"{ledger.strangers} shown somebody else's items")
+    return f"{ledger.arm}: {', '.join(facts)}"
+
+
+def _losses(ledger: Ledger) -> str:
+    total, lost = len(ledger.carts), ledger.count(Status.LOST)
+    if not ledger.crash or not ledger.at_risk:
+        return f"{lost} of {_carts(total)} lost"
+    there = sum(cart.status is Status.LOST for cart in ledger.at_risk)
+    servers = " and ".join(sorted(ledger.crash.servers))
+    others = len(ledger.others)
+    return f"{there} of {_carts(total)} lost with {servers}; {lost - there} of the other {others}"
+
+
+def _service(ledger: Ledger) -> list[str]:
+    moved, errors = ledger.answered_elsewhere, ledger.errors.seen
+    return [
+        f"{moved} request{'' if moved == 1 else 's'} answered by another server",
+        f"{errors} error{'' if errors == 1 else 's'} seen by shoppers",
+    ]
+
+
+_ALSO = {
+    Status.UNAVAILABLE: "unavailable",
+    Status.DUPLICATED: "with duplicates",
+    Status.UNEXPECTED: "with items never asked for",
+    Status.UNKNOWN: "unknown",
+}
+
+
+def _carts(n: int) -> str:
+    return f"{n} cart{'' if n == 1 else 's'}"
