@@ -36,6 +36,10 @@ SEVERITY = (
 )
 
 
+#: Stands where an answer's origin would, for a shopper who got none.
+NO_ANSWER = "no answer"
+
+
 @dataclass(frozen=True, slots=True)
 class Crash:
     """``servers`` died together at ``at`` and were started again at ``healed`` (None: not yet)."""
@@ -60,6 +64,7 @@ class ItemResult:
 class CartResult:
     """One shopper's cart.
 
+    ``read_at`` is when its final read was answered.
     ``home`` is the server that last acknowledged an add before the crash (without a crash: at all).
     ``first_missing`` is when an answer first lacked an acknowledged piece, ``came_back`` whether a
     later answer showed it again: such a cart was stale, not lost.
@@ -71,6 +76,7 @@ class CartResult:
     shopper: int
     status: Status
     items: tuple[ItemResult, ...] = ()
+    read_at: float | None = None
     home: str | None = None
     first_missing: float | None = None
     came_back: bool = False
@@ -172,7 +178,7 @@ class Ledger:
     @property
     def first_origins(self) -> dict[str, int]:
         """Where the first answers to the shoppers of the crashed servers came from."""
-        return dict(Counter(cart.first_origin or "no answer" for cart in self.at_risk).most_common())
+        return dict(Counter(cart.first_origin or NO_ANSWER for cart in self.at_risk).most_common())
 
     @property
     def noticed(self) -> Quantiles:

@@ -59,7 +59,8 @@ def judge(arm: str, operations: Iterable[Operation], crash: Crash | None = None)
 
 def _judge_cart(shopper: int, ops: Sequence[Operation], crash: Crash | None) -> CartResult:
     promised, possible = _bounds(ops)
-    final = next((op.cart for op in reversed(ops) if op.kind is Kind.FINAL_READ and _shows(op)), None)
+    last = next((op for op in reversed(ops) if op.kind is Kind.FINAL_READ and _shows(op)), None)
+    final = last.cart if last else None
     items = tuple(
         _judge_item(item, promised[item], possible[item], None if final is None else final.get(item, 0))
         for item in sorted({*promised, *possible, *(final or {})})
@@ -71,6 +72,7 @@ def _judge_cart(shopper: int, ops: Sequence[Operation], crash: Crash | None) -> 
         shopper=shopper,
         status=_worst(items, was_read=final is not None),
         items=items,
+        read_at=last.completed if last else None,
         home=_home(ops, crash),
         first_missing=sights.missing_since,
         came_back=sights.came_back,

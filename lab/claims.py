@@ -1,0 +1,195 @@
+"""What people say about sticky sessions, beside what this run measured.
+
+A claim is a finding, not a gate: one that turns out broken is the best lesson of all, so the exit
+code follows the expectations on the arms (``lab.verdict``) and never the claims.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from lab.ledger import NO_ANSWER, Status
+from lab.verdict import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from lab.ledger import CartResult, Ledger
+
+Finding = tuple[Verdict, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimResult:
+    """``said`` is the claim in a sentence, ``measured`` what this run has to say about it."""
+
+    id: str
+    arm: str
+    said: str
+    measured: str
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """``arms`` it speaks about; ``fault`` it needs, None when any will do."""
+
+    said: str
+    arms: frozenset[str]
+    measure: Callable[[Ledger], Finding]
+    fault: str | None = None
+
+
+def evaluate(ids: Iterable[str], ledgers: Mapping[str, Ledger], *, fault: str | None) -> list[ClaimResult]:
+    """The claims ``ids``, for every arm that they speak about and that was run."""
+    results = []
+    for name in ids:
+        claim = CLAIMS.get(name)
+        if claim is None:
+            near = get_close_matches(name, CLAIMS, n=1, cutoff=0) or list(CLAIMS)
+            raise ValueError(f"there is no claim {name!r}; the nearest is {near[0]!r}")
+        if claim.fault in (None, fault):
+            for arm, ledger in ledgers.items():
+                if arm in claim.arms:
+                    verdict, measured = claim.measure(ledger)
+                    results.append(ClaimResult(name, arm, claim.said, measured, verdict))
+    return results
+
+
+def _takes_every_cart_along(ledger: Ledger) -> Finding:
+    risk, lost = ledger.at_risk, _lost(ledger.at_risk)
+    measured = f"{lost} of the {len(risk)} carts on {_crashed(ledger)} lost"
+    return _verdict(shown=0 < len(risk) == lost, refuted=lost + _unread(risk) < len(risk)), measured
+
+
+def _any_server_serves_it(ledger: Ledger) -> Finding:
+    risk, lost = ledger.at_risk, _lost(ledger.carts)
+    crashed = ledger.crash.servers if ledger.crash else frozenset()
+    moved = sum(cart.first_server is not None and cart.first_server not in crashed for cart in risk)
+    measured = (
+        f"{lost} of {len(ledger.carts)} carts lost; {moved} of the {len(risk)} shoppers last served by "
+        f"{_crashed(ledger)} were answered by another server"
+    )
+    return _verdict(shown=moved > 0 and not _unread(ledger.carts), refuted=lost > 0), measured
+
+
+def _no_loss_and_no_error(ledger: Ledger) -> Finding:
+    lost, errors = _lost(ledger.carts), ledger.errors
+    measured = (
+        f"{lost} carts lost, {errors.seen} errors seen by shoppers in {ledger.latency.n} requests "
+        f"({errors.keyed} adds with a key, {errors.keyless} without, {errors.reads} reads)"
+    )
+    is_whole = bool(ledger.at_risk) and not _unread(ledger.carts)
+    return _verdict(shown=is_whole, refuted=lost + errors.seen > 0), measured
+
+
+def _crash_endpoint_and_read_back(ledger: Ledger) -> Finding:
+    read = len(ledger.carts) - _unread(ledger.carts)
+    measured = (
+        f"POST /crash ended {_crashed(ledger)}; {read} of {len(ledger.carts)} carts were read back "
+        f"through the balancer, {_lost(ledger.carts)} of them with items lost"
+    )
+    return _verdict(shown=bool(ledger.at_risk) and read == len(ledger.carts), refuted=False), measured
+
+
+def _hits_everyone_pinned(ledger: Ledger) -> Finding:
+    risk, noticed = ledger.at_risk, ledger.noticed
+    share = 100 * len(risk) / max(1, len(ledger.carts))
+    measured = (
+        f"{len(risk)} of {len(ledger.carts)} shoppers ({share:.0f} %) were pinned to {_crashed(ledger)}"
+    )
+    if noticed.min is not None and noticed.max is not None:
+        measured += (
+            f"; {noticed.n} saw it on coming back, the first {1000 * noticed.min:.0f} ms "
+            f"and the last {1000 * noticed.max:.0f} ms after the crash"
+        )
+    return _verdict(shown=0 < len(risk) == noticed.n, refuted=noticed.n + _unread(risk) < len(risk)), measured
+
+
+#: The three answers that a shopper can get after a crash, by ``X-Session-Origin``.
+_AFTER_A_CRASH = {
+    "none": "an empty session elsewhere",
+    "new": "an empty session elsewhere",
+    "backup": "loaded from a backup",
+    "rebuilt": "loaded from a backup",
+    "store": "loaded from the store",
+}
+
+
+def _one_of_three_answers(ledger: Ledger) -> Finding:
+    answers: Counter[str] = Counter()
+    for origin, n in ledger.first_origins.items():
+        answers[_AFTER_A_CRASH.get(origin, f"none of the three ({origin})")] += n
+    told = ", ".join(f"{n} x {words}" for words, n in answers.most_common()) or "nobody was hit"
+    strange = set(ledger.first_origins) - {*_AFTER_A_CRASH, NO_ANSWER}
+    is_whole = bool(answers) and NO_ANSWER not in ledger.first_origins
+    return _verdict(shown=is_whole, refuted=bool(strange)), f"first answers after the crash: {told}"
+
+
+def _others_are_untouched(ledger: Ledger) -> Finding:
+    others, lost = ledger.others, _lost(ledger.others)
+    measured = f"{lost} of the {len(others)} carts elsewhere lost"
+    return _verdict(shown=bool(others) and not _unread(others), refuted=lost > 0), measured
+
+
+def _memory_stays_gone(ledger: Ledger) -> Finding:
+    crash = ledger.crash
+    if crash is None or crash.healed is None:
+        return Verdict.CANNOT_TELL, f"{_crashed(ledger)} was not started again"
+    risk = [cart for cart in ledger.at_risk if cart.read_at is not None and cart.read_at > crash.healed]
+    back = sum(cart.status is not Status.LOST for cart in risk)
+    measured = (
+        f"{_crashed(ledger)} was started again {crash.healed - crash.at:.1f} s after the crash; "
+        f"of the {len(risk)} carts it had held and that were read after that, {back} came back"
+    )
+    return _verdict(shown=0 < len(risk) == len(ledger.at_risk), refuted=back > 0), measured
+
+
+STICKY, STATELESS = frozenset({"sticky"}), frozenset({"stateless"})
+
+#: The claims that a run can put a figure beside. C.. are the claims ledger's, names are the lab's own.
+CLAIMS = {
+    "C01": Claim("a crashed sticky server takes every cart on it along", STICKY, _takes_every_cart_along),
+    "C02": Claim(
+        "with sessions in a store any server serves any request, and the same crash loses none",
+        STATELESS,
+        _any_server_serves_it,
+    ),
+    "C09": Claim("a server failure costs no cart and no visible error", STATELESS, _no_loss_and_no_error),
+    "C10": Claim(
+        "crash by an endpoint, verify with a client that builds a cart, crashes, reads it back",
+        STICKY | STATELESS,
+        _crash_endpoint_and_read_back,
+        fault="endpoint",
+    ),
+    "C20": Claim("a server's death disconnects everyone pinned to it at once", STICKY, _hits_everyone_pinned),
+    "C34": Claim(
+        "after a crash: an empty session elsewhere, a backup, or the store",
+        STICKY | STATELESS,
+        _one_of_three_answers,
+    ),
+    "others-untouched": Claim("carts on the other servers are untouched", STICKY, _others_are_untouched),
+    "memory-stays-gone": Claim("memory does not come back with the server", STICKY, _memory_stays_gone),
+}
+
+
+def _verdict(*, shown: bool, refuted: bool) -> Verdict:
+    """A counter-example outweighs everything; without one, only whole evidence lets a claim hold."""
+    if refuted:
+        return Verdict.BROKEN
+    return Verdict.HELD if shown else Verdict.CANNOT_TELL
+
+
+def _lost(carts: Iterable[CartResult]) -> int:
+    return sum(cart.status is Status.LOST for cart in carts)
+
+
+def _unread(carts: Iterable[CartResult]) -> int:
+    return sum(cart.status is Status.UNAVAILABLE for cart in carts)
+
+
+def _crashed(ledger: Ledger) -> str:
+    return " and ".join(sorted(ledger.crash.servers)) if ledger.crash else "no server"
