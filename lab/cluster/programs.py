@@ -1,0 +1,79 @@
+"""Which programs an arm consists of, and what each is told. Pure: it starts nothing.
+
+The lab imports neither the balancer nor the cart server; it knows their flags as any operator does.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import lab
+from lab.cluster.child import Program
+
+if TYPE_CHECKING:
+    from lab.cluster.store import Store
+    from lab.topology import Arm
+
+LOOPBACK = "127.0.0.1"
+_CODE = Path(lab.__file__).parents[1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wiring:
+    """What the programs of one arm share. Port 0 takes a free one.
+
+    ``crash_delay`` is how many seconds a server lives on after ``POST /crash``.
+    """
+
+    logs: Path
+    secret: str = field(default_factory=partial(secrets.token_urlsafe, 32), repr=False)
+    front_port: int = 0
+    admin_port: int = 0
+    crash_delay: float = 1.0
+
+
+def balancer(arm: Arm, wiring: Wiring) -> Program:
+    flags = {
+        "--listen": f"{LOOPBACK}:{wiring.front_port}",
+        "--admin": f"{LOOPBACK}:{wiring.admin_port}",
+        "--sticky": arm.sticky,
+        "--balance": arm.balance,
+    }
+    # The operator's word that a request with an Idempotency-Key may be sent to a second server.
+    switches = ["--lab-headers", "--retry-keyed"]
+    return _program(arm, "lb", "lb", [*_words(flags), *switches], wiring, {})
+
+
+def server(arm: Arm, name: str, wiring: Wiring, store: Store | None) -> Program:
+    flags = {
+        "--listen": f"{LOOPBACK}:0",
+        "--id": name,
+        "--strategy": arm.strategy,
+        "--crash-delay": f"{wiring.crash_delay:g}",
+    }
+    # By environment: a store's URL may hold a password, and argv is for everybody to read.
+    settings = {"CART_SECRET": wiring.secret}
+    if store:
+        settings |= {"CART_STORE_URL": store.url, "CART_STORE_PREFIX": store.prefix}
+    return _program(arm, name, "services.cart", [*_words(flags), "--chaos"], wiring, settings)
+
+
+def _program(
+    arm: Arm, name: str, module: str, words: list[str], wiring: Wiring, settings: dict[str, str]
+) -> Program:
+    return Program(
+        name=f"{arm.name}-{name}",
+        # -P: a folder named lb or services where the user happens to stand must not be taken for ours.
+        argv=[sys.executable, "-P", "-m", module, *words],
+        log=wiring.logs / f"{arm.name}-{name}.log",
+        settings={"PYTHONPATH": str(_CODE), **settings},
+    )
+
+
+def _words(flags: dict[str, str]) -> list[str]:
+    return [word for flag in flags.items() for word in flag]
