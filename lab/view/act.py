@@ -1,0 +1,86 @@
+"""Below the arms: the act, what happens in it, where to look, and which keys do what."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Group
+from rich.text import Text
+
+from lab.view.glyphs import ALARM, BAD, BUSY, GOOD, QUIET, STRONG, clean
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from lab.view.glyphs import Glyphs
+    from lab.view.state import State
+
+#: Lines inside the frame.
+HEIGHT = 5
+#: Shape and style of a verdict; the word says the same without either.
+VERDICTS = {"held": ("done", GOOD), "broken": ("down", BAD), "cannot tell": ("other", BUSY)}
+
+
+def panel(state: State) -> RenderableType:
+    lines = _verdict(state) if any(arm.judged for arm in state.arms) else [_path(state), *_story(state)]
+    return Group(*lines, *[Text("")] * (HEIGHT - 1 - len(lines)), _keys(state))
+
+
+def _path(state: State) -> Text:
+    """All acts in a row: done, now, to come."""
+    begun = [act.act for act in state.acts]
+    line = Text(no_wrap=True, overflow="ellipsis")
+    names = (*begun, *(act for act in (state.run.acts if state.run else ()) if act not in begun))
+    for name in names:
+        if not state.ended and begun and name == begun[-1]:
+            line.append(f"{state.glyphs.now} {name.upper()}", STRONG + " reverse").append("   ")
+        elif name in begun:
+            line.append(f"{state.glyphs.done} {name}   ")
+        else:
+            line.append(f"{name}   ", QUIET)
+    return line
+
+
+def _story(state: State) -> list[Text]:
+    if not state.acts:
+        return [Text("The sites are starting.", STRONG)]
+    act = state.acts[-1]
+    sentence = Text(clean(act.sentence), STRONG, no_wrap=True, overflow="ellipsis")
+    if not act.look_at:
+        return [sentence]
+    look_at = Text.assemble(("Look at  ", QUIET), clean(act.look_at), no_wrap=True, overflow="ellipsis")
+    return [sentence, look_at]
+
+
+def _verdict(state: State) -> list[Text]:
+    lines = [
+        verdict_line(arm.judged.verdict, arm.judged.sentence, state.glyphs)
+        for arm in state.arms
+        if arm.judged
+    ]
+    return [*lines, Text(clean(state.ended.take_away), STRONG)] if state.ended else lines
+
+
+def verdict_line(verdict: str, sentence: str, glyphs: Glyphs) -> Text:
+    shape, style = VERDICTS.get(verdict, VERDICTS["cannot tell"])
+    word = "AS EXPECTED" if verdict == "held" else verdict.upper()
+    return Text.assemble(
+        (f"{glyphs.shape(shape)} {word}", style), f"  {clean(sentence)}", no_wrap=True, overflow="ellipsis"
+    )
+
+
+def _keys(state: State) -> Text:
+    if state.prompt:
+        return Text.assemble((f" {clean(state.prompt)} ", ALARM), ("   Ctrl-C: heal and stop", QUIET))
+    if state.ended:
+        return Text(clean(state.ended.folder), QUIET, no_wrap=True, overflow="ellipsis")
+    return Text("Ctrl-C: heal and stop", QUIET)
+
+
+if __name__ == "__main__":
+    from rich.console import Console
+
+    from lab.view.sample import state_at
+
+    for moment in (9.0, 20.0):
+        Console(width=96).print(panel(state_at(moment)))

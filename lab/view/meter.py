@@ -1,0 +1,78 @@
+"""Counting by time, cheaply: requests a second, and requests along the whole run. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+#: Cells of the time axis. One request more costs one copy of so many numbers.
+CELLS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Events of the last full second, which holds still long enough to be read."""
+
+    second: int = -2
+    count: int = 0
+    before: int = 0
+
+    def hit(self, at: float) -> Rate:
+        second = int(at)
+        if second <= self.second:
+            return Rate(self.second, self.count + 1, self.before)
+        return Rate(second, 1, self.count if second == self.second + 1 else 0)
+
+    def per_second(self, now: float) -> int:
+        """The last full second; the running one while there is none before it."""
+        age = int(now) - self.second
+        if age <= 0:
+            return self.before or self.count
+        return self.count if age == 1 else 0
+
+
+IDLE = Rate()
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """How many requests, and how many troubled ones, in each cell of time since the run began.
+
+    When the cells are used up, neighbours are joined and a cell covers twice the time: the strip
+    always shows the whole run, and never grows.
+    """
+
+    seconds: float = 0.25
+    counts: tuple[int, ...] = ()
+    troubles: tuple[int, ...] = ()
+
+    def hit(self, at: float, *, trouble: bool) -> Strip:
+        strip = self.reaching(at)
+        cell = max(int(at / strip.seconds), 0)
+        return Strip(
+            strip.seconds,
+            _with_one_more(strip.counts, cell),
+            _with_one_more(strip.troubles, cell) if trouble else strip.troubles,
+        )
+
+    def reaching(self, at: float) -> Strip:
+        """The same strip, long enough for ``at``."""
+        strip = self
+        while at >= strip.seconds * CELLS:
+            strip = Strip(strip.seconds * 2, _joined(strip.counts), _joined(strip.troubles))
+        missing = int(at / strip.seconds) + 1 - len(strip.counts)
+        if missing <= 0:
+            return strip
+        zeros = (0,) * missing
+        return Strip(strip.seconds, strip.counts + zeros, strip.troubles + zeros)
+
+
+BLANK = Strip()
+
+
+def _with_one_more(counts: tuple[int, ...], cell: int) -> tuple[int, ...]:
+    return (*counts[:cell], counts[cell] + 1, *counts[cell + 1 :])
+
+
+def _joined(counts: tuple[int, ...]) -> tuple[int, ...]:
+    even = counts if len(counts) % 2 == 0 else (*counts, 0)
+    return tuple(first + second for first, second in zip(even[::2], even[1::2], strict=True))
