@@ -129,6 +129,13 @@ def _one_of_three_answers(ledger: Ledger) -> Finding:
     return _verdict(shown=is_whole, refuted=bool(strange)), f"first answers after the crash: {told}"
 
 
+def _nothing_lost(ledger: Ledger) -> Finding:
+    lost = _lost(ledger.carts)
+    measured = f"{lost} of {len(ledger.carts)} carts lost, {ledger.errors.seen} errors seen by shoppers"
+    is_whole = ledger.count(Status.KEPT) > 0 and not _unread(ledger.carts)
+    return _verdict(shown=is_whole, refuted=lost > 0), measured
+
+
 def _others_are_untouched(ledger: Ledger) -> Finding:
     others, lost = ledger.others, _lost(ledger.others)
     measured = f"{lost} of the {len(others)} carts elsewhere lost"
@@ -166,6 +173,7 @@ CLAIMS = {
         fault="endpoint",
     ),
     "C20": Claim("a server's death disconnects everyone pinned to it at once", STICKY, _hits_everyone_pinned),
+    "C30": Claim("sticky can be right: while every server lives, it loses nothing", STICKY, _nothing_lost),
     "C34": Claim(
         "after a crash: an empty session elsewhere, a backup, or the store",
         STICKY | STATELESS,

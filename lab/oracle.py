@@ -146,7 +146,8 @@ def _sights(ops: Sequence[Operation], crash: Crash | None) -> _Sights:
             counted.add(op.key)
             promised[op.item or ""] += op.quantity
         is_short = _shows(op) and any((op.cart or {}).get(item, 0) < n for item, n in promised.items())
-        if (is_short or op.is_visible_error) and seen.noticed is None and _is_after(op, crash):
+        is_trouble = (is_short or op.is_visible_error) and op.kind is not Kind.FINAL_READ
+        if is_trouble and seen.noticed is None and _is_after(op, crash):
             seen.noticed = op.completed
         if is_short and seen.missing_since is None:
             seen.missing_since = op.completed
