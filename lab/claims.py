@@ -79,7 +79,8 @@ def _any_server_serves_it(ledger: Ledger) -> Finding:
 def _no_loss_and_no_error(ledger: Ledger) -> Finding:
     lost, errors = _lost(ledger.carts), ledger.errors
     measured = (
-        f"{lost} carts lost, {errors.seen} errors seen by shoppers in {ledger.latency.n} requests "
+        f"{lost} of {len(ledger.carts)} carts lost, {errors.seen} errors seen by shoppers "
+        f"in {ledger.latency.n} requests "
         f"({errors.keyed} adds with a key, {errors.keyless} without, {errors.reads} reads)"
     )
     is_whole = bool(ledger.at_risk) and not _unread(ledger.carts)
@@ -116,6 +117,7 @@ _AFTER_A_CRASH = {
     "backup": "loaded from a backup",
     "rebuilt": "loaded from a backup",
     "store": "loaded from the store",
+    NO_ANSWER: NO_ANSWER,
 }
 
 
@@ -124,7 +126,7 @@ def _one_of_three_answers(ledger: Ledger) -> Finding:
     for origin, n in ledger.first_origins.items():
         answers[_AFTER_A_CRASH.get(origin, f"none of the three ({origin})")] += n
     told = ", ".join(f"{n} x {words}" for words, n in answers.most_common()) or "nobody was hit"
-    strange = set(ledger.first_origins) - {*_AFTER_A_CRASH, NO_ANSWER}
+    strange = set(ledger.first_origins) - set(_AFTER_A_CRASH)
     is_whole = bool(answers) and NO_ANSWER not in ledger.first_origins
     return _verdict(shown=is_whole, refuted=bool(strange)), f"first answers after the crash: {told}"
 

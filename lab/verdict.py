@@ -152,7 +152,7 @@ def _service(ledger: Ledger) -> list[str]:
 _ALSO = {
     Status.UNAVAILABLE: "unavailable",
     Status.DUPLICATED: "with duplicates",
-    Status.UNEXPECTED: "with items never asked for",
+    Status.UNEXPECTED: "with unexpected items",
     Status.UNKNOWN: "unknown",
 }
 
