@@ -110,8 +110,8 @@ FINDINGS = {
         ledger(LOST, ELSEWHERE),
         HELD,
         (
-            "server-2 was started again 10.0 s after the crash; of the 1 carts it had held and that were read "
-            "after that, 0 came back"
+            "server-2 was started again 10.0 s after the crash; of the 1 carts it had held and that were "
+            "read after that, 0 came back"
         ),
     ),
     "memory back": ("memory-stays-gone", ledger(LOST, KEPT), BROKEN, "1 came back"),
