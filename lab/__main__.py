@@ -1,0 +1,5 @@
+"""``python -m lab`` is ``cartlab``."""
+
+from lab.cli import main
+
+main()

@@ -1,0 +1,52 @@
+"""Values on the command line, read and refused in the words of the lab."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import click
+
+from lab.errors import UsageProblem, unknown
+from lab.topology import ARMS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Value = TypeVar("Value")
+
+
+class Named(click.ParamType[Value], Generic[Value]):
+    """One of ``known``; anything else is refused with the nearest name."""
+
+    def __init__(self, name: str, known: Mapping[str, Value]) -> None:
+        self.name = name
+        self._known = known
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Value:
+        name = str(value)
+        if name not in self._known:
+            self.fail(str(unknown(self.name, name, self._known)), param, ctx)
+        return self._known[name]
+
+
+class Share(click.ParamType[int]):
+    """``20%`` or ``20``: a whole number from 0 to 100."""
+
+    name = "percent"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        text = str(value).removesuffix("%")
+        if not text.isdecimal() or int(text) > 100:  # noqa: PLR2004 - a percentage
+            self.fail(f"{value!r} was given; a share from 0% to 100% was expected.", param, ctx)
+        return int(text)
+
+
+def read_arms(text: str) -> tuple[str, ...]:
+    """``sticky,stateless`` as names that exist, none twice."""
+    names = tuple(part.strip() for part in text.split(",") if part.strip())
+    for name in names:
+        if name not in ARMS:
+            raise unknown("arm", name, ARMS)
+    if not names or len(set(names)) != len(names):
+        raise UsageProblem(f"--arms {text!r} was given; different arms of {', '.join(ARMS)} were expected.")
+    return names

@@ -1,0 +1,112 @@
+"""``cartlab run SCENARIO``: flags in, a checked ``RunSettings`` out, and on to the show."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from lab.commands.help_pages import exit_code_table
+from lab.commands.parameters import Named, Share, read_arms
+from lab.faults import FAULTS
+from lab.scenarios import SCENARIOS
+from lab.settings import DEFAULT_SHOPPERS, RunSettings, read_expectations
+from lab.show import Output, show
+from lab.targets import Target
+from lab.topology import ARMS
+
+if TYPE_CHECKING:
+    from lab.scenario import Scenario
+
+EPILOG = f"""
+\b
+Examples:
+  cartlab run crash                            both designs, side by side
+  cartlab run crash --arms sticky --step       one design, at a teacher's pace
+  cartlab run crash --fast --no-input --json   for scripts and CI
+  cartlab run crash --expect sticky=kept       expect the wrong thing: exit code 1
+
+{exit_code_table()}
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("scenario", type=Named("scenario", SCENARIOS))
+@click.option("--arms", default="sticky,stateless", show_default=True, help="Designs to run, by name.")
+@click.option("--shoppers", type=click.IntRange(1, 20_000), default=DEFAULT_SHOPPERS, show_default=True)
+@click.option("--servers", type=click.IntRange(2, 12), default=3, show_default=True, help="Servers an arm.")
+@click.option("--seed", type=click.IntRange(0), help="Same seed, same shoppers. Default: a new one, printed.")
+@click.option(
+    "--crash",
+    "crash",
+    default="biggest",
+    show_default=True,
+    metavar="biggest|SERVER|N%",
+    help="Who dies: the server with most carts, a named one, or a share of them.",
+)
+@click.option(
+    "--fault",
+    type=Named("fault", {name: name for name in FAULTS}),
+    metavar="kill|endpoint",
+    help="How it dies: SIGKILL, or POST /crash.  [default: the scenario's]",
+)
+@click.option(
+    "--keyless",
+    type=Share(),
+    default="0%",
+    show_default=True,
+    help="Share of shoppers who send no Idempotency-Key.",
+)
+@click.option("--fast", is_flag=True, help="No pauses for eyes.")
+@click.option("--step", is_flag=True, help="Wait for Enter between acts: a teacher's pace.")
+@click.option("--plain", is_flag=True, help="Line by line, without a screen.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@click.option("--no-input", is_flag=True, help="Never ask, never wait for a key.")
+@click.option(
+    "--expect",
+    metavar="ARM=WHAT,...",
+    help="kept or lost, an arm each.  [default: the scenario's, e.g. sticky=lost,stateless=kept]",
+)
+@click.option(
+    "--runs",
+    type=click.Path(file_okay=False, path_type=Path),
+    default="runs",
+    show_default=True,
+    help="Folder that keeps what a run leaves.",
+)
+@click.option(
+    "--redis-url",
+    metavar="URL",
+    envvar="CARTLAB_REDIS_URL",
+    help="Use this Redis or Valkey instead of starting one.",
+)
+def run(scenario: Scenario, *, arms: str, servers: int, seed: int | None, crash: str, fault: str | None,
+        fast: bool, step: bool, plain: bool, as_json: bool, no_input: bool, expect: str | None,
+        shoppers: int, keyless: int, runs: Path, redis_url: str | None) -> int:  # fmt: skip
+    """Run SCENARIO on real processes, break what it breaks, heal it, and judge every cart.
+
+    The exit code says whether each design did what was expected of it. Losing carts is what is
+    expected of the sticky one, so a run in which it loses them, and the other keeps them, is green.
+    """
+    if step and no_input:
+        raise click.UsageError("--step waits for Enter and --no-input never waits: give one of the two.")
+    chosen = tuple(ARMS[name](servers) for name in read_arms(arms))
+    target = Target(crash)
+    target.check(chosen[0].server_names)
+    settings = RunSettings(
+        scenario=scenario, arms=chosen, shoppers=shoppers, target=target, keyless=keyless, fast=fast,
+        seed=secrets.randbelow(1_000_000) if seed is None else seed,
+        fault=_fault(scenario, fault), expect=read_expectations(expect, scenario, chosen),
+        runs=runs.absolute(), redis_url=redis_url,
+    )  # fmt: skip
+    return show(settings, Output(plain=plain, as_json=as_json, step=step, may_ask=not no_input))
+
+
+def _fault(scenario: Scenario, asked: str | None) -> str | None:
+    if scenario.fault is None and asked is not None:
+        raise click.UsageError(
+            f"Scenario {scenario.name!r} breaks nothing; --fault {asked} has no place in it."
+        )
+    return asked or scenario.fault

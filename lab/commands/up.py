@@ -1,0 +1,107 @@
+"""``cartlab up``: leave a site standing and say what to try with it."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lab.cluster import loopback
+from lab.cluster.registry import Registry
+from lab.cluster.standing import Standing
+from lab.commands.help_pages import exit_code_table
+from lab.commands.parameters import Named
+from lab.commands.what_to_try import own_command, page
+from lab.errors import EnvironmentProblem
+from lab.topology import ARMS
+from lab.verdict import ExitCode
+
+_READY_WITHIN = 90.0
+
+EPILOG = f"""
+\b
+Examples:
+  cartlab up --mode sticky                                   one site, on port 8080
+  cartlab up --mode stateless --port 8081 --admin-port 8405  and another one beside it
+  cartlab status                                             what stands, and who holds how much
+  cartlab down                                               end it all
+
+{exit_code_table(ExitCode.HELD, ExitCode.USAGE, ExitCode.ENVIRONMENT)}
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.option("--mode", type=Named("mode", {name: name for name in ARMS}), required=True,
+              metavar="sticky|stateless", help="Where a cart lives: one server's memory, or the store.")
+@click.option("--servers", type=click.IntRange(1, 12), default=3, show_default=True)
+@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True,
+              help="Where shoppers go; 0 takes a free one.")
+@click.option("--admin-port", type=click.IntRange(0, 65535), default=8404, show_default=True,
+              help="The balancer's admin API; 0 takes a free one.")
+@click.option("--runs", type=click.Path(file_okay=False, path_type=Path), default="runs", show_default=True,
+              help="Folder that keeps the logs.")
+@click.option("--redis-url", metavar="URL", envvar="CARTLAB_REDIS_URL",
+              help="Use this Redis or Valkey instead of starting one.")
+def up(mode: str, servers: int, port: int, admin_port: int, runs: Path, redis_url: str | None) -> None:
+    """Leave a site running, for curl, a browser or any HTTP client.
+
+    It listens on this machine only and has its chaos endpoints on: POST /crash crashes the server
+    that answers. It stays until 'cartlab down'; a crashed server stays down until 'cartlab start'.
+    """  # fmt: skip
+    registry = Registry()
+    _refuse_a_second(mode, registry)
+    loopback.require_free(port, "--port")
+    loopback.require_free(admin_port, "--admin-port")
+    folder = runs.absolute() / f"up-{mode}" / datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
+    options = {"mode": mode, "servers": servers, "port": port, "admin-port": admin_port, "folder": folder}
+    _launch(options, folder, redis_url)
+    standing = next(Standing.of(record) for record in registry.living("site") if record.name == mode)
+    for line in page(standing.about):
+        click.echo(line)
+
+
+def _refuse_a_second(mode: str, registry: Registry) -> None:
+    if any(record.name == mode for record in registry.living("site")):
+        raise EnvironmentProblem(
+            f"A {mode} site stands already: '{own_command()} status' shows it, '{own_command()} down {mode}' "
+            "ends it. A site of the other mode can stand beside it, with another --port and --admin-port."
+        )
+
+
+def _launch(options: dict[str, Any], folder: Path, redis_url: str | None) -> None:
+    """Start the keeper in a session of its own, so that it outlives this command and its terminal."""
+    flags = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+    (folder / "log").mkdir(parents=True)
+    log = folder / "log" / "keeper.log"
+    environment = {**os.environ, **({"CARTLAB_REDIS_URL": redis_url} if redis_url else {})}
+    with log.open("ab") as stderr:
+        keeper = subprocess.Popen(
+            [sys.executable, "-P", "-m", "lab.keeper", *flags],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            env=environment,
+            start_new_session=True,
+        )
+    try:
+        said = _first_line(keeper)
+    except BaseException:
+        # Ctrl-C while it starts: a half-started site is of no use to anyone.
+        keeper.send_signal(signal.SIGTERM)
+        keeper.wait()
+        raise
+    if said["event"] != "ready":
+        keeper.wait()
+        raise EnvironmentProblem(said["message"])
+
+
+def _first_line(keeper: subprocess.Popen[bytes]) -> dict[str, Any]:
+    ...

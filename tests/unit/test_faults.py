@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+import pytest
+
+from lab.errors import HealingFailed
+from lab.faults import Kill
+from lab.faults.together import together
+from lab.timeline import FaultBegan, FaultHealed, Timeline
+
+
+@dataclass
+class Stage:
+    """The port that a kill asks for, with no process behind it: what it was told, in order."""
+
+    told: list[str] = field(default_factory=list)
+    refuses: str | None = None
+    slow_to_start: asyncio.Event | None = None
+    never_starts: bool = False
+
+    async def kill(self, server: str) -> None:
+        if server == self.refuses:
+            raise ConnectionError(server)
+        self.told.append(f"kill {server}")
+
+    async def start(self, server: str) -> None:
+        if self.slow_to_start is not None:
+            await self.slow_to_start.wait()
+        if self.never_starts:
+            raise TimeoutError
+        self.told.append(f"start {server}")
+
+
+def kill(stage: Stage, server: str = "server-2", timeline: Timeline | None = None) -> Kill:
+    return Kill("sticky", server, stage, timeline or Timeline(), lambda: 1.0)
+
+
+async def test_a_fault_begins_and_always_heals() -> None:
+    stage, timeline = Stage(), Timeline()
+    async with kill(stage, timeline=timeline):
+        assert stage.told == ["kill server-2"]
+    assert stage.told == ["kill server-2", "start server-2"]
+    assert [type(event) for event in timeline.events] == [FaultBegan, FaultHealed]
+
+
+async def test_a_fault_heals_when_the_block_fails() -> None:
+    stage = Stage()
+    with pytest.raises(RuntimeError, match="shoppers left"):
+        async with kill(stage):
+            raise RuntimeError("shoppers left")
+    assert stage.told == ["kill server-2", "start server-2"]
+
+
+async def test_a_fault_heals_although_the_run_is_cancelled_twice() -> None:
+    stage = Stage(slow_to_start=asyncio.Event())
+    assert stage.slow_to_start is not None
+
+    async def run() -> None:
+        async with kill(stage):
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(run())
+    while not stage.told:
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.sleep(0)
+    stage.slow_to_start.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert stage.told == ["kill server-2", "start server-2"]
+
+
+async def test_a_server_that_does_not_come_back_is_a_healing_that_failed() -> None:
+    with pytest.raises(HealingFailed, match=r"log/sticky-server-2\.log"):
+        async with kill(Stage(never_starts=True)):
+            pass
+
+
+async def test_faults_together_all_begin_and_all_heal() -> None:
+    stage = Stage()
+    async with together([kill(stage, "server-1"), kill(stage, "server-2")]):
+        assert sorted(stage.told) == ["kill server-1", "kill server-2"]
+    assert sorted(stage.told[2:]) == ["start server-1", "start server-2"]
+
+
+async def test_when_one_fault_cannot_begin_the_others_heal_and_the_block_is_not_entered() -> None:
+    stage = Stage(refuses="server-1")
+    entered = False
+    with pytest.raises(ConnectionError):
+        async with together([kill(stage, "server-2"), kill(stage, "server-1")]):
+            entered = True
+    assert not entered
+    assert {"kill server-2", "start server-2"} <= set(stage.told)
+
+
+async def test_faults_together_heal_when_the_run_is_cancelled() -> None:
+    stage = Stage()
+
+    async def run() -> None:
+        async with together([kill(stage, "server-1"), kill(stage, "server-2")]):
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(run())
+    while len(stage.told) < 2:
+        await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert sorted(stage.told[2:]) == ["start server-1", "start server-2"]
