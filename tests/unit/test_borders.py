@@ -48,18 +48,7 @@ SHELL = {f"lab/view/{name}.py" for name in ("choice", "keys", "plain", "sample",
 
 #: What a pure module never touches, and the word for it.
 OUTSIDE = {
-    "the network": {
-        "socket",
-        "ssl",
-        "http",
-        "urllib",
-        "httpx",
-        "aiohttp",
-        "redis",
-        "valkey",
-        "docker",
-        "uvicorn",
-    },
+    "the network": {"socket", "ssl", "http.client", "urllib.request", "httpx", "aiohttp", "redis", "docker"},
     "concurrency": {"asyncio", "anyio", "threading", "multiprocessing", "concurrent", "uvloop"},
     "the clock": {"time", "sched"},
     "dice": {"secrets"},
