@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from typing import Any
 
 
 class BadCatalogue(Exception):
@@ -21,8 +18,8 @@ class Product:
     price: float
 
 
-def parse_catalogue(answer: Mapping[str, Any]) -> tuple[Product, ...]:
-    """The products of an answer of ``GET /catalogue``, in the site's order."""
+def parse_catalogue(answer: Any) -> tuple[Product, ...]:
+    """The products in the JSON of an answer of ``GET /catalogue``, in the site's order."""
     try:
         products = tuple(Product(str(row["item"]), row["price"]) for row in answer["items"])
     except (KeyError, TypeError) as error:

@@ -99,7 +99,8 @@ SENTENCES = {
         ledger(KEPT_HERE, UNREAD_HERE, TWICE, UNEXPECTED, UNKNOWN, STRANGE),
         (
             "arm: 6 of 10 kept, 0 requests answered by another server, 0 errors seen by shoppers, "
-            "1 unavailable, 1 with duplicates, 1 with unexpected items, 1 unknown, 1 shown somebody else's items"
+            "1 unavailable, 1 with duplicates, 1 with unexpected items, 1 unknown, "
+            "1 shown somebody else's items"
         ),
     ),
 }
