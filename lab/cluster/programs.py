@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 
 import lab
 from lab.cluster.child import Program
+from lab.cluster.loopback import LOOPBACK
 
 if TYPE_CHECKING:
     from lab.cluster.store import Store
     from lab.topology import Arm
 
-LOOPBACK = "127.0.0.1"
 _CODE = Path(lab.__file__).parents[1]
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import select
-import signal
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -24,8 +22,6 @@ from lab.errors import EnvironmentProblem
 from lab.topology import ARMS
 from lab.verdict import ExitCode
 
-_READY_WITHIN = 90.0
-
 EPILOG = f"""
 \b
 Examples:
@@ -39,29 +35,54 @@ Examples:
 
 
 @click.command(epilog=EPILOG)
-@click.option("--mode", type=Named("mode", {name: name for name in ARMS}), required=True,
-              metavar="sticky|stateless", help="Where a cart lives: one server's memory, or the store.")
+@click.option(
+    "--mode",
+    type=Named("mode", {name: name for name in ARMS}),
+    required=True,
+    metavar="sticky|stateless",
+    help="Where a cart lives: one server's memory, or the store.",
+)
 @click.option("--servers", type=click.IntRange(1, 12), default=3, show_default=True)
-@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True,
-              help="Where shoppers go; 0 takes a free one.")
-@click.option("--admin-port", type=click.IntRange(0, 65535), default=8404, show_default=True,
-              help="The balancer's admin API; 0 takes a free one.")
-@click.option("--runs", type=click.Path(file_okay=False, path_type=Path), default="runs", show_default=True,
-              help="Folder that keeps the logs.")
-@click.option("--redis-url", metavar="URL", envvar="CARTLAB_REDIS_URL",
-              help="Use this Redis or Valkey instead of starting one.")
-def up(mode: str, servers: int, port: int, admin_port: int, runs: Path, redis_url: str | None) -> None:
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8080,
+    show_default=True,
+    help="Where shoppers go; 0 takes a free one.",
+)
+@click.option(
+    "--admin-port",
+    type=click.IntRange(0, 65535),
+    default=8404,
+    show_default=True,
+    help="The balancer's admin API; 0 takes a free one.",
+)
+@click.option(
+    "--runs",
+    type=click.Path(file_okay=False, path_type=Path),
+    default="runs",
+    show_default=True,
+    help="Folder that keeps the logs.",
+)
+@click.option(
+    "--redis-url",
+    metavar="URL",
+    envvar="CARTLAB_REDIS_URL",
+    help="Use this Redis or Valkey instead of starting one.",
+)
+def up(*, mode: str, servers: int, port: int, admin_port: int, runs: Path, redis_url: str | None) -> None:
     """Leave a site running, for curl, a browser or any HTTP client.
 
     It listens on this machine only and has its chaos endpoints on: POST /crash crashes the server
     that answers. It stays until 'cartlab down'; a crashed server stays down until 'cartlab start'.
-    """  # fmt: skip
+    """
     registry = Registry()
     _refuse_a_second(mode, registry)
     loopback.require_free(port, "--port")
     loopback.require_free(admin_port, "--admin-port")
     folder = runs.absolute() / f"up-{mode}" / datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
     options = {"mode": mode, "servers": servers, "port": port, "admin-port": admin_port, "folder": folder}
+    click.echo(f"Starting a {mode} site with {servers} servers ...")
     _launch(options, folder, redis_url)
     standing = next(Standing.of(record) for record in registry.living("site") if record.name == mode)
     for line in page(standing.about):
@@ -92,10 +113,10 @@ def _launch(options: dict[str, Any], folder: Path, redis_url: str | None) -> Non
             start_new_session=True,
         )
     try:
-        said = _first_line(keeper)
+        said = _first_line(keeper, log)
     except BaseException:
         # Ctrl-C while it starts: a half-started site is of no use to anyone.
-        keeper.send_signal(signal.SIGTERM)
+        keeper.terminate()
         keeper.wait()
         raise
     if said["event"] != "ready":
@@ -103,5 +124,11 @@ def _launch(options: dict[str, Any], folder: Path, redis_url: str | None) -> Non
         raise EnvironmentProblem(said["message"])
 
 
-def _first_line(keeper: subprocess.Popen[bytes]) -> dict[str, Any]:
-    ...
+def _first_line(keeper: subprocess.Popen[bytes], log: Path) -> dict[str, Any]:
+    """The keeper has deadlines of its own: it says something, or it is gone."""
+    line = keeper.stdout.readline() if keeper.stdout else b""
+    if not line:
+        code = keeper.wait()
+        raise EnvironmentProblem(f"The keeper of the site ended with code {code}. Its log: {log}")
+    said: dict[str, Any] = json.loads(line)
+    return said

@@ -1,0 +1,46 @@
+"""``cartlab doctor``: is this machine ready, and if not, what to do about it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from lab.commands.help_pages import exit_code_table
+from lab.doctor import Finding, Level, examine
+from lab.verdict import ExitCode
+from lab.view.glyphs import ASCII, BAD, BUSY, GOOD, UNICODE
+
+
+@click.command(epilog=exit_code_table(ExitCode.HELD, ExitCode.ENVIRONMENT))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+def doctor(*, as_json: bool) -> int:
+    """Check Python, store, ports, file limit, terminal and left-overs; each finding with its fix.
+
+    Warnings leave the exit code at 0; it is 4 when something keeps the lab from working.
+    """
+    findings = list(examine())
+    if as_json:
+        click.echo(json.dumps({"findings": [asdict(finding) for finding in findings]}, indent=2))
+    else:
+        console = Console(highlight=False)
+        for finding in findings:
+            console.print(_line(finding, ascii_only=console.options.ascii_only), soft_wrap=True)
+    is_ill = any(finding.level is Level.BAD for finding in findings)
+    return ExitCode.ENVIRONMENT if is_ill else ExitCode.HELD
+
+
+def _line(finding: Finding, *, ascii_only: bool) -> Text:
+    glyphs = ASCII if ascii_only else UNICODE
+    shape, style = {
+        Level.OK: (glyphs.done, GOOD),
+        Level.WARN: (glyphs.error, BUSY),
+        Level.BAD: (glyphs.down, BAD),
+    }[finding.level]
+    text = Text.assemble((f"{shape} {finding.level:<4}", style), f"  {finding.about:<10} {finding.says}")
+    if finding.fix:
+        text.append(f"\n        {'':<10} fix: {finding.fix}")
+    return text
