@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -11,7 +13,7 @@ from lab.view.glyphs import ALARM, BAD, GOOD, QUIET, STRONG, clean
 from lab.view.meter import CELLS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
@@ -56,32 +58,36 @@ class Axis:
         highest = max(counts, default=0) or 1
         heights = [-(-count * levels * self.rows // highest) for count in counts]
         for row in reversed(range(self.rows)):
-            line = Text(_label("REQ/S" if row == self.rows - 1 else ""), STRONG, no_wrap=True)
-            for level, is_hit in zip(heights, hit, strict=False):
-                here = min(max(level - row * levels, 0), levels)
-                line.append(steps[here - 1] if here else " ", BAD if is_hit else GOOD)
-            yield line
+            fills = [min(max(height - row * levels, 0), levels) for height in heights]
+            cells = [(steps[fill - 1] if fill else " ") for fill in fills]
+            styles = [BAD if is_hit else GOOD for is_hit in hit]
+            yield _in_runs("REQ/S" if row == self.rows - 1 else "", zip(cells, styles, strict=False))
 
     def _fault(self, hit: list[bool], troubled: list[bool]) -> Text:
         """The shaded interval with its name beside it, ``!`` where a shopper saw an error."""
         glyphs = self.state.glyphs
-        line = Text(_label("FAULT"), STRONG, no_wrap=True)
         if not self.arm.faults:
-            return line.append("none so far", QUIET)
+            return _in_runs("FAULT", [("none so far", QUIET)])
         name = clean(f"{self.arm.faults[-1].fault} {self.arm.faults[-1].target}")
-        end = max((column for column, is_hit in enumerate(hit) if is_hit), default=-1)
-        begin = hit.index(True) if end >= 0 else 0
-        before = f"{name} " if end + 2 + len(name) > len(hit) and begin > len(name) else ""
-        for column, is_hit in enumerate(hit[: end + 1]):
-            is_troubled = column < len(troubled) and troubled[column]
-            text = begin - len(before) <= column < begin
-            if text:
-                line.append(before[column - begin + len(before)], BAD)
-            elif is_hit:
-                line.append(*((glyphs.error, ALARM) if is_troubled else (glyphs.fault, BAD)))
-            else:
-                line.append(" ")
-        return line if before else line.append(f" {name}", BAD)
+        cells = [(glyphs.fault, BAD) if is_hit else (" ", "") for is_hit in hit]
+        for column, is_troubled in enumerate(troubled):
+            if is_troubled and hit[column]:
+                cells[column] = (glyphs.error, ALARM)
+        begin = hit.index(True) if True in hit else 0
+        end = len(hit) - hit[::-1].index(True) if True in hit else 0
+        if end + len(name) < len(hit) or begin <= len(name):
+            cells[end:] = [(" ", ""), *((letter, BAD) for letter in name)]
+        else:
+            cells[begin - len(name) - 1 : begin - 1] = [(letter, BAD) for letter in name]
+        return _in_runs("FAULT", cells)
+
+
+def _in_runs(label: str, cells: Iterable[tuple[str, str]]) -> Text:
+    """A line from its cells; neighbours of one style become one piece, which rich draws far quicker."""
+    line = Text(_label(label), STRONG, no_wrap=True, overflow="crop")
+    for style, run in groupby(cells, key=itemgetter(1)):
+        line.append("".join(text for text, _ in run), style or "not bold")
+    return line
 
 
 def _label(text: str) -> str:

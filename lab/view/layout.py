@@ -55,15 +55,14 @@ def smallest(arms: int, servers_count: int) -> Size:
 
 def compose(state: State, size: Size) -> RenderableType:
     column = size.height - header.HEIGHT - FOOT
-    width = size.width // max(len(state.arms), 1)
-    grid = Table.grid(expand=True)
-    for _ in state.arms:
-        grid.add_column(width=width)
-    grid.add_row(*(_column(state, arm, column) for arm in state.arms))
     foot = Panel(act.panel(state), height=FOOT, border_style=QUIET)
     if not state.arms:
         return Group(header.panel(state), Panel(Text(""), height=column, border_style=QUIET), foot)
-    return Group(header.panel(state), grid, foot)
+    arms = Table.grid(expand=True)
+    for _ in state.arms:
+        arms.add_column(ratio=1)
+    arms.add_row(*(_column(state, arm, column) for arm in state.arms))
+    return Group(header.panel(state), arms, foot)
 
 
 def _column(state: State, arm: ArmState, height: int) -> Panel:

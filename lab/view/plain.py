@@ -125,3 +125,13 @@ def progress(arm: ArmState, at: float) -> Record:
         cpu = "" if server.cpu is None else f" {server.cpu:.0f}% CPU"
         servers.append(f"{server.name} {server.state}{carts} {server.rate.per_second(at)}/s{cpu}")
     return Record(at, arm.name, "progress", "; ".join([", ".join(facts), *servers]))
+
+
+if __name__ == "__main__":
+    from rich.console import Console as Terminal
+
+    from lab.view.sample import events
+
+    with Plain(Terminal()) as lines:
+        for sample in events():
+            lines.handle(sample)

@@ -6,6 +6,8 @@ recorded run is given.
 
 from __future__ import annotations
 
+import asyncio
+import time
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -27,7 +29,7 @@ from lab.view.glyphs import UNICODE
 from lab.view.state import State, update
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from lab.timeline import Event
 
@@ -56,6 +58,24 @@ def state_at(seconds: float, servers: int = 3, shoppers: int = SHOPPERS) -> Stat
         if event.at <= seconds:
             state = update(state, event)
     return state
+
+
+class Replay:
+    """The sample run at the pace of real life."""
+
+    def __init__(self, servers: int = 3, shoppers: int = SHOPPERS) -> None:
+        self._began = time.monotonic()
+        self._events = events(servers, shoppers)
+
+    def clock(self) -> float:
+        return time.monotonic() - self._began
+
+    async def into(self, handle: Callable[[Event], None]) -> None:
+        self._began = time.monotonic()
+        for event in self._events:
+            if (wait := event.at - self.clock()) > 0:
+                await asyncio.sleep(wait)
+            handle(event)
 
 
 def _acts(shoppers: int) -> Iterator[Event]:

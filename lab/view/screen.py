@@ -75,3 +75,15 @@ class Screen:
         self._open.close()
         sys.stderr.write(self._stderr.getvalue())
         self._console.print(summary.panel(self.state))
+
+
+if __name__ == "__main__":
+    import asyncio
+
+    from rich.console import Console as Terminal
+
+    from lab.view.sample import Replay
+
+    replay = Replay()
+    with Screen(Terminal(), replay.clock) as screen:
+        asyncio.run(replay.into(screen.handle))
