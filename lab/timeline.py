@@ -167,13 +167,16 @@ class Interval:
 
 @dataclass(slots=True)
 class Timeline:
-    """Events in order. Who wants to follow them live adds a subscriber."""
+    """Events in order, but for the operations: those are the history's.
+
+    Who wants to follow everything live adds a subscriber.
+    """
 
     events: list[Event] = field(default_factory=list)
     subscribers: list[Callable[[Event], Any]] = field(default_factory=list)
 
     def record(self, event: Event) -> None:
-        if not isinstance(event, OperationEnded | Sampled):
+        if not isinstance(event, OperationEnded):
             self.events.append(event)
         for subscriber in self.subscribers:
             subscriber(event)
