@@ -68,6 +68,8 @@ class Door:
         # A connection that takes nearly as long as the whole request is allowed was never had:
         # the difference tells "not sent" from "no answer".
         self._timeout = aiohttp.ClientTimeout(total=timeout, connect=timeout * 0.9)
+        self._patience = timeout
+        self._people: list[Person] = []
 
     def person(self) -> Person:
         """Somebody new, with an empty cookie jar."""
@@ -79,9 +81,12 @@ class Door:
             timeout=self._timeout,
             middlewares=(_no_silent_retry,),
         )
-        return Person(self.url, session)
+        self._people.append(Person(self.url, session, self._patience))
+        return self._people[-1]
 
     async def close(self) -> None:
+        for person in self._people:
+            await person.close()
         await self._connector.close()
 
     async def __aenter__(self) -> Self:
@@ -92,9 +97,10 @@ class Door:
 
 
 class Person:
-    def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
+    def __init__(self, url: str, session: aiohttp.ClientSession, patience: float) -> None:
         self._url = url
         self._session = session
+        self._patience = patience
 
     async def get(self, path: str) -> Answer:
         return await self._ask("GET", path, None, None)
@@ -121,8 +127,8 @@ class Person:
             ) as response:
                 return Answer(response.status, response.headers, await response.read())
         except TimeoutError as error:
-            raise NoAnswer("no answer in time") from error
-        except aiohttp.ClientError as error:
+            raise NoAnswer(f"no answer within {self._patience:g} s") from error
+        except (aiohttp.ClientError, OSError) as error:
             raise NoAnswer(_named(error)) from error
 
 

@@ -18,6 +18,7 @@ Cancelling ``shop`` or ``read_back`` ends at once; what was under way is recorde
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 from lab.history import Kind
@@ -65,7 +66,6 @@ class Crowd:
         self.read = 0
         self._plan = plan
         self._clock = clock
-        self._now = now
         self._record = record
         self._door = Door(url, connections=connections, timeout=timeout)
         notebook = Notebook(arm, now, self._write_down)
@@ -78,15 +78,17 @@ class Crowd:
                 group.create_task(shopper.follow(script, self._clock))
 
     async def read_back(self, *, within: float) -> None:
-        """Read every cart through the front door, trying again until ``within`` seconds are over.
+        """Read every cart through the front door, trying again those that were not shown.
 
-        A cart that nobody showed in that time is *unavailable*; the oracle never calls it lost.
+        Ends when all were, or when no cart at all was shown for ``within`` seconds: so a large crowd
+        gets the time it needs, and a dead site does not. What was not shown by then is
+        *unavailable*; the oracle never calls it lost.
         """
-        deadline = self._now() + within
         readers = asyncio.Semaphore(READERS)
-        async with asyncio.TaskGroup() as group:
-            for shopper in self._shoppers:
-                group.create_task(self._read_one(shopper, readers, deadline))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within) as patience, asyncio.TaskGroup() as group:
+                for shopper in self._shoppers:
+                    group.create_task(self._read_one(shopper, readers, patience, within))
 
     async def close(self) -> None:
         await self._door.close()
@@ -97,13 +99,17 @@ class Crowd:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    async def _read_one(self, shopper: Shopper, readers: asyncio.Semaphore, deadline: float) -> None:
-        async with readers:
-            while not await shopper.look_for_the_judge():
-                if self._now() + PAUSE_BETWEEN_TRIES > deadline:
-                    return
-                await asyncio.sleep(PAUSE_BETWEEN_TRIES)
-            self.read += 1
+    async def _read_one(
+        self, shopper: Shopper, readers: asyncio.Semaphore, patience: asyncio.Timeout, within: float
+    ) -> None:
+        while True:
+            async with readers:
+                if await shopper.look_for_the_judge():
+                    break
+            await asyncio.sleep(PAUSE_BETWEEN_TRIES)
+        self.read += 1
+        if not patience.expired():
+            patience.reschedule(asyncio.get_running_loop().time() + within)
 
     def _write_down(self, operation: Operation) -> None:
         if operation.kind is not Kind.FINAL_READ:
