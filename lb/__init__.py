@@ -1,0 +1,13 @@
+"""A small HTTP/1.1 load balancer: what ties a shopper to a server, made visible.
+
+A program of its own (``python -m lb``). Pure rooms decide; thin shells hold the sockets::
+
+    http1, body        bytes of a head and of a body, strictly read          pure
+    pool, health       servers, their states, what a check's result means    pure
+    balance            which server takes an untied request                  pure
+    sticky, learned    which server a request is tied to                     pure
+    failover, retry    what happens when that server is gone                 pure
+    upstream           connections to servers                                shell
+    exchange, proxy    one request across its tries; one shopper's connection shell
+    checks, admin      asking servers how they are; the operator's door      shell
+"""

@@ -1,0 +1,78 @@
+"""Which server takes a request that is tied to none.
+
+One signature for all: ``pick(pool, avoid)``. ``avoid`` holds the servers this request was already
+sent to in vain, so that a retry meets another one. None means that no server may take it.
+"""
+
+from __future__ import annotations
+
+import heapq
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from lb.pool import Pool, Server
+
+
+class Balance(Protocol):
+    def pick(self, pool: Pool, avoid: Collection[Server]) -> Server | None: ...
+
+
+class RoundRobin:
+    """Everyone in turn, in proportion to weight.
+
+    Each server has a virtual time of its next turn, which grows by 1/weight when it takes one; the
+    earliest is next. A heap keeps a pick cheap with a hundred servers. When the set of open servers
+    changes, those who stay keep their turns and newcomers start with the earliest of them: nobody
+    is owed the turns it missed while it was away.
+    """
+
+    def __init__(self) -> None:
+        self._epoch = -1
+        self._turns: list[tuple[float, int, Server]] = []
+
+    def pick(self, pool: Pool, avoid: Collection[Server]) -> Server | None:
+        if self._epoch != pool.epoch:
+            self._rebuild(pool)
+        turns = self._turns
+        if not avoid and turns:
+            turn, order, server = turns[0]
+            heapq.heapreplace(turns, (turn + 1 / server.weight, order, server))
+            return server
+        return self._pick_other(avoid)
+
+    def _pick_other(self, avoid: Collection[Server]) -> Server | None:
+        others = [entry for entry in self._turns if entry[2] not in avoid]
+        if not others:
+            return None
+        turn, order, server = entry = min(others)
+        self._turns.remove(entry)
+        self._turns.append((turn + 1 / server.weight, order, server))
+        heapq.heapify(self._turns)
+        return server
+
+    def _rebuild(self, pool: Pool) -> None:
+        known = {server: turn for turn, _, server in self._turns}
+        start = min(known.values(), default=0.0)
+        self._turns = [(known.get(s, start), order, s) for order, s in enumerate(pool.open)]
+        heapq.heapify(self._turns)
+        self._epoch = pool.epoch
+
+
+class LeastConn:
+    """The server with the fewest requests in flight for its weight; ties take turns."""
+
+    def __init__(self) -> None:
+        self._ties = RoundRobin()
+
+    def pick(self, pool: Pool, avoid: Collection[Server]) -> Server | None:
+        candidates = [server for server in pool.open if server not in avoid]
+        if not candidates:
+            return None
+        least = min((server.active + 1) / server.weight for server in candidates)
+        busier = {server for server in pool.open if (server.active + 1) / server.weight > least}
+        return self._ties.pick(pool, busier.union(avoid))
+
+
+ALGORITHMS: dict[str, Callable[[], Balance]] = {"roundrobin": RoundRobin, "leastconn": LeastConn}

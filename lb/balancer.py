@@ -1,0 +1,144 @@
+"""The balancer put together: what every exchange shares, and what happens to it over time."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from lb.counters import Counters
+from lb.proxy import Client
+from lb.upstream import Lane
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lb.events import Events
+    from lb.health import Result
+    from lb.http1 import ResponseHead
+    from lb.pool import Address, Change, Server
+    from lb.route import Route, Routing
+    from lb.settings import Settings
+
+SWEEP_SECONDS = 0.1
+
+
+class Balancer:
+    def __init__(self, settings: Settings, routing: Routing, events: Events) -> None:
+        self.settings = settings
+        self.routing = routing
+        self.events = events
+        self.counters = Counters()
+        self.clients: set[Client] = set()
+        self.stopping = False
+        self.listens_on = settings.listen
+        #: Told of trouble with a server that live traffic has met; the checks put themselves here.
+        self.on_trouble: Callable[[Server, Result | None], None] = lambda server, result: None  # noqa: ARG005
+        self._all_gone = asyncio.Event()
+        self._lanes: dict[Server, Lane] = {}
+        self._loop = asyncio.get_running_loop()
+        self._sweeping = self._loop.call_later(SWEEP_SECONDS, self._sweep)
+
+    # Servers
+
+    def add_server(self, name: str, address: Address) -> Server:
+        server = self.routing.pool.add(name, address)
+        self._lanes[server] = Lane(
+            server,
+            connect_timeout=self.settings.connect_timeout,
+            most_idle=self.settings.most_idle,
+            clock=self._loop.time,
+        )
+        self.events.tell("server", server=name, **{"from": None}, to=server.state.shown, cause="added")
+        return server
+
+    def remove_server(self, server: Server) -> None:
+        self.tell(self.routing.pool.remove(server))
+        self._lanes.pop(server).close()
+
+    def tell(self, change: Change | None) -> None:
+        if change is not None and change.before.shown != change.after.shown:
+            facts: dict[str, Any] = {"from": change.before.shown, "to": change.after.shown}
+            self.events.tell("server", server=change.server, **facts, cause=change.cause)
+
+    def lane(self, server: Server) -> Lane:
+        return self._lanes[server]
+
+    def suspect(self, server: Server, result: Result | None) -> None:
+        """Live traffic met trouble: ``result`` is as good as a failed check, None asks for one now."""
+        self.on_trouble(server, result)
+
+    # Exchanges
+
+    def new_client(self) -> Client:
+        return Client(self, self._loop)
+
+    def client_came(self, client: Client) -> None:
+        self.clients.add(client)
+
+    def client_left(self, client: Client) -> None:
+        self.clients.discard(client)
+        self._note_if_gone()
+
+    def _note_if_gone(self) -> None:
+        if self.stopping and not self.clients:
+            self._all_gone.set()
+
+    def forwarded_by(self, peer: Any) -> bytes:
+        """The lines that tell a server whom it is really talking to."""
+        host = str(peer[0]) if peer else "unknown"
+        return b"Via: 1.1 lb\r\nX-Forwarded-For: %b\r\nX-Forwarded-Proto: http\r\n" % host.encode("ascii")
+
+    def answer_used(self, route: Route, server: Server, head: ResponseHead, now: float) -> None:
+        self.counters.hrsp[head.status // 100] += 1
+        server.counters.hrsp[head.status // 100] += 1
+        left = self.routing.sticky.settle(route.tie, server, head.set_cookies, now)
+        if left is not None:
+            self.counters.moved[left.name, server.name, route.left_because] += 1
+            facts: dict[str, Any] = {"from": left.name, "to": server.name, "cause": route.left_because}
+            self.events.tell("moved", session=route.tie.session, **facts)
+
+    def answered(self, status: int) -> None:
+        self.counters.hrsp[status // 100] += 1
+
+    def refused(self, status: int) -> None:
+        self.counters.refused += 1
+        self.counters.hrsp[status // 100] += 1
+
+    def retried(self, server: Server) -> None:
+        server.counters.wretr += 1
+        self.counters.retries += 1
+
+    def redispatched(self, server: Server) -> None:
+        server.counters.wredis += 1
+        self.counters.redispatches += 1
+
+    # Time
+
+    def _sweep(self) -> None:
+        now = self._loop.time()
+        for client in [client for client in self.clients if client.deadline < now]:
+            client.on_deadline()
+        for lane in self._lanes.values():
+            lane.close_idle(self.settings.server_idle_timeout)
+        self.routing.sticky.expire(now)
+        self._sweeping = self._loop.call_later(SWEEP_SECONDS, self._sweep)
+
+    async def drain(self) -> bool:
+        """Finish what is in flight; whether all of it ended before ``hard_stop_after``."""
+        self.stopping = True
+        self._note_if_gone()
+        for client in tuple(self.clients):
+            client.close_if_idle()
+        try:
+            async with asyncio.timeout(self.settings.hard_stop_after):
+                await self._all_gone.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def close(self) -> None:
+        self._sweeping.cancel()
+        for client in tuple(self.clients):
+            client.transport.abort()
+        for lane in self._lanes.values():
+            lane.close()

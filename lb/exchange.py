@@ -1,0 +1,302 @@
+"""One request of a client across all its tries, until an answer has passed or nobody is left to ask.
+
+    route -> connect -> send -> head of the answer -> body -> over
+      ^__________________|  failed: retry.decide says whether another server may get it
+
+What was sent is kept, up to a small limit, for as long as it may have to be sent again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lb import retry
+from lb.body import LAST_CHUNK, chunk
+from lb.health import Result
+from lb.http1 import CHUNKED, UNTIL_CLOSE
+from lb.refusals import REQUEST_ERROR, BadMessage, Unanswered
+from lb.retry import Decision, Phase
+from lb.route import Route
+
+if TYPE_CHECKING:
+    from lb.balancer import Balancer
+    from lb.http1 import RequestHead, ResponseHead
+    from lb.pool import Server
+    from lb.proxy import Client
+    from lb.upstream import ServerConnection
+
+
+#: Bodies whose end the client must be told in another way than by a length.
+_UNSIZED = (CHUNKED, UNTIL_CLOSE)
+
+
+class Exchange:
+    __slots__ = (
+        "_balancer", "_chunking", "_connection", "_fresh", "_occupies", "_phase", "_repeatable",
+        "_request_done", "_sent", "_sent_size", "_server", "client", "head", "over", "route",
+    )  # fmt: skip
+
+    def __init__(self, balancer: Balancer, client: Client, head: RequestHead, message: bytes) -> None:
+        self._balancer = balancer
+        self.client = client
+        self.head = head
+        self.over = False
+        self.route = Route(balancer.routing.sticky.find(head.cookies, client.now))
+        self._server: Server | None = None
+        self._connection: ServerConnection | None = None
+        self._phase = Phase.CONNECTING
+        self._sent: list[bytes] | None = [message]
+        self._sent_size = len(message)
+        self._request_done = head.length == 0
+        self._chunking = False
+        self._fresh = False
+        self._occupies = False
+        self._repeatable = retry.may_repeat(
+            head.method, has_key=head.has_key, retry_keyed=balancer.settings.retry_keyed
+        )
+
+    @property
+    def outlives_client(self) -> bool:
+        """Whether it goes on although its client will send no more.
+
+        A request that may change something is let finish; an answer that only informs is wasted
+        work once nobody waits for it.
+        """
+        return self._request_done and self.head.method not in retry.SAFE
+
+    # The request
+
+    def start(self) -> None:
+        try:
+            server = self.route.next(self._balancer.routing)
+        except Unanswered as reason:
+            self._give_up(reason)
+        else:
+            self._go_to(server)
+
+    def send(self, payload: bytes, *, last: bool) -> None:
+        """Pass on a piece of the request's body."""
+        if self.head.length == CHUNKED:
+            payload = (chunk(payload) if payload else b"") + (LAST_CHUNK if last else b"")
+        self._request_done = last
+        self._sent_size += len(payload)
+        if self._sent is not None:
+            self._sent.append(payload)
+        too_much = self._sent_size > self._balancer.settings.replay_limit
+        if self._connection is None:  # all of it is still needed: wait for a server to take it
+            self.client.hold(held=too_much)
+            return
+        if too_much:
+            self._sent = None
+        self._await_progress()
+        self._connection.write(payload)
+
+    def _await_progress(self) -> None:
+        settings = self._balancer.settings
+        self.client.wait(settings.response_timeout if self._request_done else settings.body_timeout)
+
+    def _go_to(self, server: Server) -> None:
+        """A request that must not be repeated gets a fresh connection: the server could be closing
+        an idle one at this moment, and the 502 would blame a server that is well.
+        """
+        self._server = server
+        self._occupies = True
+        server.active += 1
+        server.requests += 1
+        lane = self._balancer.lane(server)
+        connection = lane.take() if self._repeatable and not self._fresh else None
+        if connection is None:
+            self.client.wait(None)  # a connect has its own limit
+            lane.connect_for(self)
+        else:
+            server.counters.reuse += 1
+            self._use(connection)
+
+    def on_connected(self, connection: ServerConnection) -> bool:
+        """Whether the connection is still wanted."""
+        if self.over:
+            return False
+        connection.lane.server.counters.connect += 1
+        self._use(connection)
+        return True
+
+    def _use(self, connection: ServerConnection) -> None:
+        self._connection = connection
+        self._phase = Phase.SENT
+        self.client.hold(held=False)
+        self._await_progress()
+        sent = self._sent or []
+        if not self._repeatable or self._sent_size > self._balancer.settings.replay_limit:
+            self._sent = None
+        connection.serve(self, sent[0] if len(sent) == 1 else b"".join(sent))
+
+    # The answer
+
+    def on_interim(self, head: ResponseHead) -> None:
+        """100, 102, 103: passed on, except to HTTP/1.0, which does not know them."""
+        self._phase = Phase.ANSWERED
+        if not self.head.is_http10:
+            self.client.write(b"HTTP/1.1 %d%b\r\n%b\r\n" % (head.status, head.reason, head.block))
+
+    def on_answer(self, head: ResponseHead, payload: bytes, *, done: bool) -> None:
+        client = self.client
+        self._phase = Phase.ANSWERED
+        self._balancer.answer_used(self.route, self._asked(), head, client.now)
+        framing = b""
+        close = not client.may_stay(self.head)
+        if head.length in _UNSIZED:
+            self._chunking = not self.head.is_http10
+            close = close or not self._chunking
+            framing = b"Transfer-Encoding: chunked\r\n" if self._chunking else b""
+        if self._chunking:
+            payload = self._framed(payload, done=done)
+        client.write(
+            b"HTTP/1.1 %d%b\r\n%b%b%b%b\r\n%b"
+            % (head.status, head.reason, head.block, framing, self.lab_fields(),
+               client.persistence_field(self.head, close=close), payload)
+        )  # fmt: skip
+        client.closes = close
+        if done:
+            self._finish()
+        else:
+            client.wait(self._balancer.settings.body_timeout)
+
+    def on_body(self, payload: bytes, *, done: bool) -> None:
+        if self._chunking:
+            payload = self._framed(payload, done=done)
+        self.client.write(payload)
+        if done:
+            self._finish()
+        else:
+            self.client.wait(self._balancer.settings.body_timeout)
+
+    def _framed(self, payload: bytes, *, done: bool) -> bytes:
+        return (chunk(payload) if payload else b"") + (LAST_CHUNK if done else b"")
+
+    def hold_answer(self, *, held: bool) -> None:
+        if self._connection is not None:
+            self._connection.hold(held=held)
+
+    def _finish(self) -> None:
+        connection = self._leave_server()
+        self.over = True
+        if connection is not None:
+            connection.keepable = connection.keepable and self._request_done
+            connection.release()
+        self.client.on_exchange_over(was_read=self._request_done)
+
+    # Trouble
+
+    def on_connect_failed(self, server: Server, error: OSError) -> None:
+        timed_out = isinstance(error, TimeoutError)
+        reason = "timed out" if timed_out else error.strerror or str(error)
+        server.counters.econ += 1
+        self._fresh = False
+        self._balancer.suspect(
+            server, Result(passed=False, code="L4TOUT" if timed_out else "L4CON", detail=reason)
+        )
+        if not self.over:
+            word = "connection_timeout" if timed_out else "connection_refused"
+            self._fail(word, f"no connection to {server.name} at {server.address}: {reason}")
+
+    def on_server_gone(self, error: Exception | None) -> None:
+        """The connection ended before the answer did."""
+        server = self._asked()
+        server.counters.eresp += 1
+        self._balancer.suspect(server, None)
+        # An idle connection that its server had closed says nothing about the server: it is asked
+        # once more on a fresh one, before a session is moved for nothing.
+        was_reused = self._connection is not None and self._connection.reused
+        self._fresh = was_reused and self._phase is Phase.SENT and server.available(tied=True)
+        how = f": {error}" if error else ""
+        detail = f"{server.name} closed the connection before it answered{how}; whether it acted is not known"
+        self._fail("connection_terminated", detail)
+
+    def on_bad_answer(self, error: BadMessage) -> None:
+        self._asked().counters.eresp += 1
+        if self._phase is Phase.ANSWERED:
+            self._cut()
+        else:
+            self._give_up(Unanswered(502, "http_protocol_error", error.detail))
+
+    def on_deadline(self) -> None:
+        """Too long without progress, whoever of the two is to blame."""
+        if self._phase is Phase.ANSWERED:
+            self._cut()
+        elif not self._request_done:
+            self._give_up(Unanswered(408, REQUEST_ERROR, "the request's body stopped coming"))
+        else:
+            server, limit = self._asked(), self._balancer.settings.response_timeout
+            self._balancer.suspect(server, None)
+            detail = f"{server.name} did not answer within {limit:g} s"
+            self._give_up(Unanswered(504, "http_response_timeout", detail))
+
+    def abandon(self) -> None:
+        """The client went away: its request is given up, whatever the server makes of it."""
+        if not self.over:
+            if self._server is not None:
+                self._server.counters.cli_abrt += 1
+            self._end_unanswered()
+
+    def _fail(self, word: str, detail: str) -> None:
+        server = self._asked()
+        self._leave_server()
+        decision = retry.decide(
+            self._phase,
+            repeatable=self._repeatable,
+            replayable=self._sent is not None,
+            tries_left=1 + self._balancer.settings.retries - len(self.route.met),
+        )
+        self.route.left_because = word
+        if decision is Decision.CUT:
+            self._cut()
+        elif decision is Decision.ANSWER_ERROR:
+            self._give_up(Unanswered(504 if word == "connection_timeout" else 502, word, detail))
+        elif self._fresh:
+            self._balancer.retried(server)
+            self._go_to(server)
+        else:
+            self._balancer.redispatched(server)
+            self.start()
+
+    def _cut(self) -> None:
+        """Part of the answer is out: end it visibly without its end."""
+        self._asked().counters.srv_abrt += 1
+        self._end_unanswered()
+        self.client.cut()
+
+    def _give_up(self, reason: Unanswered) -> None:
+        self._end_unanswered()
+        self.client.refuse(reason, fields=self.lab_fields(), was_read=self._request_done, head=self.head)
+
+    def _end_unanswered(self) -> None:
+        connection = self._leave_server()
+        self.over = True
+        self._balancer.routing.sticky.abandon(self.route.tie)
+        if connection is not None:
+            connection.drop()
+
+    def _leave_server(self) -> ServerConnection | None:
+        """Give back the slot; the connection, if there is one, is the caller's to keep or drop."""
+        if self._occupies:
+            self._asked().active -= 1
+            self._occupies = False
+        connection, self._connection = self._connection, None
+        return connection
+
+    def _asked(self) -> Server:
+        if self._server is None:
+            raise RuntimeError("an exchange heard from a server before it was routed to one")
+        return self._server
+
+    def lab_fields(self) -> bytes:
+        """Who answered, how many servers were tried, whom the session left."""
+        if not self._balancer.settings.lab_headers:
+            return b""
+        home = self.route.home
+        fields = b"X-Lab-Tries: %d\r\n" % max(1, len(self.route.met))
+        if self._server is None:
+            return fields
+        if home is not None and home is not self._server:
+            fields += b"X-Lab-Moved-From: " + home.name.encode() + b"\r\n"
+        return b"X-Lab-Server: " + self._server.name.encode() + b"\r\n" + fields

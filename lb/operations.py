@@ -1,0 +1,49 @@
+"""What an operator may do to the servers while the balancer runs; no other connection notices."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lb.pool import Event
+from lb.settings import check_name
+
+if TYPE_CHECKING:
+    from lb.balancer import Balancer
+    from lb.checks import Checks
+    from lb.pool import Address, Server
+
+#: The words of the admin API for the operator's three wishes.
+WISHES = {"ready": Event.READY, "drain": Event.DRAIN, "maintenance": Event.MAINTAIN}
+
+
+class Operations:
+    def __init__(self, balancer: Balancer, checks: Checks) -> None:
+        self._balancer = balancer
+        self._checks = checks
+
+    def place(self, name: str, address: Address) -> Server:
+        """Add server ``name`` at ``address``, or tell where it lives now."""
+        check_name(name)
+        pool = self._balancer.routing.pool
+        server = pool.get(name)
+        if server is None:
+            server = self._balancer.add_server(name, address)
+            self._checks.watch(server)
+        else:
+            self._balancer.tell(pool.move(server, address))
+            self._checks.start_over(server)
+        return server
+
+    def wish(self, server: Server, word: str) -> None:
+        event = WISHES[word]
+        change = self._balancer.routing.pool.apply(server, event, f"{word} by the operator")
+        self._balancer.tell(change)
+        if change is not None and event is Event.READY:
+            self._checks.start_over(server)
+
+    def weigh(self, server: Server, weight: int) -> None:
+        self._balancer.routing.pool.weigh(server, weight)
+
+    def remove(self, server: Server) -> None:
+        self._checks.forget(server)
+        self._balancer.remove_server(server)

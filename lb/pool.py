@@ -1,0 +1,192 @@
+"""Servers and their states.
+
+Every change of state is one line of ``TRANSITIONS``; an event that has no line changes nothing.
+The picture::
+
+    STARTING --passed--> UP <--passed-- DOWN        passed   enough checks in a row succeeded
+                         |  --failed-->             failed   enough checks in a row failed
+       any --drain--> DRAINING                      drain, maintain, ready   the operator's word
+       any --maintain--> MAINTENANCE                moved    it got another address: prove yourself again
+       any --remove--> GONE                         remove   it left the pool
+
+* STARTING: no check has succeeded yet at this address; gets nothing.
+* UP: gets new sessions and its own.
+* DRAINING: keeps its own sessions, gets no new ones. Checks go on.
+* DRAINING_DOWN: draining, and checks fail. Shown as ``down``; a state of its own so that a server
+  that comes back is still draining: being down for a moment must not undo the operator's word.
+* MAINTENANCE: gets nothing and is not checked, so leaving it means STARTING.
+* DOWN: checks fail; gets nothing.
+* GONE: no longer in the pool; only old ties and requests in flight still know it.
+
+Whether a request may go to a server is decided in one place, ``Server.available``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from lb.counters import ServerCounters
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+class State(StrEnum):
+    STARTING = "starting"
+    UP = "up"
+    DRAINING = "draining"
+    DRAINING_DOWN = "draining-down"
+    MAINTENANCE = "maintenance"
+    DOWN = "down"
+    GONE = "gone"
+
+    @property
+    def shown(self) -> str:
+        """The word for screens and the admin API."""
+        return "down" if self is State.DRAINING_DOWN else self.value
+
+
+class Event(StrEnum):
+    PASSED = "passed"
+    FAILED = "failed"
+    DRAIN = "drain"
+    MAINTAIN = "maintain"
+    READY = "ready"
+    MOVED = "moved"
+    REMOVED = "removed"
+
+
+TRANSITIONS: dict[tuple[State, Event], State] = {
+    (State.STARTING, Event.PASSED): State.UP,
+    (State.STARTING, Event.DRAIN): State.DRAINING_DOWN,
+    (State.STARTING, Event.MAINTAIN): State.MAINTENANCE,
+    (State.STARTING, Event.REMOVED): State.GONE,
+    (State.UP, Event.FAILED): State.DOWN,
+    (State.UP, Event.DRAIN): State.DRAINING,
+    (State.UP, Event.MAINTAIN): State.MAINTENANCE,
+    (State.UP, Event.MOVED): State.STARTING,
+    (State.UP, Event.REMOVED): State.GONE,
+    (State.DRAINING, Event.FAILED): State.DRAINING_DOWN,
+    (State.DRAINING, Event.READY): State.UP,
+    (State.DRAINING, Event.MAINTAIN): State.MAINTENANCE,
+    (State.DRAINING, Event.MOVED): State.DRAINING_DOWN,
+    (State.DRAINING, Event.REMOVED): State.GONE,
+    (State.DRAINING_DOWN, Event.PASSED): State.DRAINING,
+    (State.DRAINING_DOWN, Event.READY): State.STARTING,
+    (State.DRAINING_DOWN, Event.MAINTAIN): State.MAINTENANCE,
+    (State.DRAINING_DOWN, Event.REMOVED): State.GONE,
+    (State.MAINTENANCE, Event.READY): State.STARTING,
+    (State.MAINTENANCE, Event.DRAIN): State.DRAINING_DOWN,
+    (State.MAINTENANCE, Event.REMOVED): State.GONE,
+    (State.DOWN, Event.PASSED): State.UP,
+    (State.DOWN, Event.DRAIN): State.DRAINING_DOWN,
+    (State.DOWN, Event.MAINTAIN): State.MAINTENANCE,
+    (State.DOWN, Event.MOVED): State.STARTING,
+    (State.DOWN, Event.REMOVED): State.GONE,
+}
+
+#: States in which a server is asked how it is.
+CHECKED = frozenset(State) - {State.MAINTENANCE, State.GONE}
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A server went from one state to another. ``at`` is Unix time."""
+
+    server: str
+    before: State
+    after: State
+    cause: str
+    at: float
+
+
+@dataclass(slots=True, eq=False)
+class Server:
+    """One server: its identity is ``name``; the address may change under it.
+
+    ``residence`` counts its addresses, so that a connection knows whether it still leads there.
+    ``active`` requests are in flight on it, ``sessions`` are tied to it by the learned table.
+    """
+
+    name: str
+    address: Address
+    weight: int = 1
+    state: State = State.STARTING
+    cause: str = "not checked yet"
+    changed_at: float = 0.0
+    residence: int = 0
+    active: int = 0
+    sessions: int = 0
+    requests: int = 0
+    counters: ServerCounters = field(default_factory=ServerCounters)
+
+    def available(self, *, tied: bool) -> bool:
+        """Whether a request may go there; ``tied`` means its session already lives there."""
+        if self.state is State.UP:
+            return tied or self.weight > 0
+        return tied and self.state is State.DRAINING
+
+
+class Pool:
+    """The servers by name. ``open`` are those that take new sessions, ``epoch`` counts its changes."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._servers: dict[str, Server] = {}
+        self.open: tuple[Server, ...] = ()
+        self.epoch = 0
+
+    def __iter__(self) -> Iterator[Server]:
+        return iter(tuple(self._servers.values()))
+
+    def __len__(self) -> int:
+        return len(self._servers)
+
+    def get(self, name: str) -> Server | None:
+        return self._servers.get(name)
+
+    def add(self, name: str, address: Address, weight: int = 1) -> Server:
+        if name in self._servers:
+            raise ValueError(f"a server named {name} is in the pool already")
+        server = Server(name, address, weight, changed_at=self._clock())
+        self._servers[name] = server
+        return server
+
+    def move(self, server: Server, address: Address) -> Change | None:
+        """Give ``server`` another address, or the same again after a restart."""
+        server.address = address
+        server.residence += 1
+        return self.apply(server, Event.MOVED, f"re-addressed to {address}")
+
+    def weigh(self, server: Server, weight: int) -> None:
+        server.weight = weight
+        self._reopen()
+
+    def remove(self, server: Server) -> Change | None:
+        del self._servers[server.name]
+        return self.apply(server, Event.REMOVED, "removed by the operator")
+
+    def apply(self, server: Server, event: Event, cause: str) -> Change | None:
+        """Bring ``event`` to ``server``; None where it changes nothing."""
+        before = server.state
+        after = TRANSITIONS.get((before, event))
+        if after is None:
+            return None
+        server.state, server.cause, server.changed_at = after, cause, self._clock()
+        self._reopen()
+        return Change(server.name, before, after, cause, server.changed_at)
+
+    def _reopen(self) -> None:
+        self.open = tuple(s for s in self._servers.values() if s.available(tied=False))
+        self.epoch += 1

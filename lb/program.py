@@ -1,0 +1,150 @@
+"""The running program: ports opened, servers watched, signals heeded."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from lb.balance import ALGORITHMS
+from lb.balancer import Balancer
+from lb.checks import Checks
+from lb.events import Events
+from lb.health import worst_case_detection
+from lb.learned import Learned
+from lb.operations import Operations
+from lb.pool import Address, Pool
+from lb.route import Routing
+from lb.sticky import LearnSticky, NoSticky, Sticky
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from lb.settings import Settings
+
+BACKLOG = 1024
+
+
+class PortTaken(OSError):
+    """``address`` could not be listened on."""
+
+    def __init__(self, address: Address, cause: OSError) -> None:
+        super().__init__(cause.errno, cause.strerror)
+        self.address = address
+
+
+async def serve(settings: Settings) -> bool:
+    """Run until SIGTERM or SIGINT; whether everything in flight was finished."""
+    balancer = Balancer(settings, _routing(settings), Events(time.time))
+    checks = Checks(balancer)
+    operations = Operations(balancer, checks)
+    runner = None
+    try:
+        front = await _listen(balancer, settings.listen)
+        runner, admin_at = await _open_admin(balancer, operations, settings.admin)
+        for name, address in settings.servers.items():
+            operations.place(name, address)
+        _announce(balancer.listens_on, admin_at, settings)
+        force = await _until_told_to_stop()
+        front.close()
+        return await _finish(balancer, force)
+    finally:
+        checks.stop()
+        balancer.close()
+        if runner is not None:
+            await runner.cleanup()
+
+
+def _routing(settings: Settings) -> Routing:
+    return Routing(Pool(time.time), _sticky(settings), ALGORITHMS[settings.balance](), settings.failover)
+
+
+def _sticky(settings: Settings) -> Sticky:
+    if settings.sticky == "none":
+        return NoSticky()
+    table = Learned(settings.session_ttl, settings.table_size)
+    return LearnSticky(settings.sticky_cookie, table, settings.failover)
+
+
+async def _listen(balancer: Balancer, address: Address) -> asyncio.Server:
+    loop = asyncio.get_running_loop()
+    try:
+        server = await loop.create_server(balancer.new_client, address.host, address.port, backlog=BACKLOG)
+    except OSError as error:
+        raise PortTaken(address, error) from error
+    balancer.listens_on = Address(address.host, server.sockets[0].getsockname()[1])
+    return server
+
+
+async def _open_admin(
+    balancer: Balancer, operations: Operations, address: Address | None
+) -> tuple[web.AppRunner | None, Address | None]:
+    if address is None:
+        return None, None
+    # Half a second and some megabytes of imports that a balancer without the door never pays.
+    from aiohttp import web  # noqa: PLC0415
+
+    from lb.admin import create_admin  # noqa: PLC0415
+
+    runner = web.AppRunner(create_admin(balancer, operations), access_log=None, shutdown_timeout=0.5)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, address.host, address.port).start()
+    except OSError as error:
+        await runner.cleanup()
+        raise PortTaken(address, error) from error
+    return runner, Address(address.host, runner.addresses[0][1])
+
+
+def _announce(front: Address, admin: Address | None, settings: Settings) -> None:
+    detection = worst_case_detection(
+        settings.inter, settings.fastinter, settings.fall, settings.check_timeout
+    )
+    _log(f"checks alone find a frozen server within {detection:g} s; live traffic finds a dead one at once")
+    line = {
+        "event": "listening",
+        "program": "lb",
+        "host": front.host,
+        "port": front.port,
+        "admin_host": admin.host if admin else None,
+        "admin_port": admin.port if admin else None,
+        "pid": os.getpid(),
+    }
+    sys.stdout.write(json.dumps(line) + "\n")
+    sys.stdout.flush()
+
+
+async def _until_told_to_stop() -> asyncio.Event:
+    """Wait for the first signal; the event that is given back is set by the second."""
+    loop = asyncio.get_running_loop()
+    first, second = asyncio.Event(), asyncio.Event()
+
+    def on_signal() -> None:
+        (second if first.is_set() else first).set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal)
+    await first.wait()
+    return second
+
+
+async def _finish(balancer: Balancer, force: asyncio.Event) -> bool:
+    _log(f"stopping: {len(balancer.clients)} connections to finish; a second signal ends them at once")
+    draining = asyncio.ensure_future(balancer.drain())
+    forced = asyncio.ensure_future(force.wait())
+    await asyncio.wait((draining, forced), return_when=asyncio.FIRST_COMPLETED)
+    clean = draining.done() and draining.result()
+    for task in (draining, forced):
+        task.cancel()
+    _log(
+        "stopped: everything in flight was finished" if clean else f"stopped: cut {len(balancer.clients)} off"
+    )
+    return clean
+
+
+def _log(text: str) -> None:
+    sys.stderr.write(f"lb: {text}\n")

@@ -1,0 +1,238 @@
+"""Connections from clients: heads in, one exchange at a time, answers out in order.
+
+Nothing is read from a client faster than it can be passed on, and a client that takes too long is
+found by a sweep over ``deadline``: a timer for each request would cost more than its parsing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from enum import Enum, auto
+from math import inf
+from typing import TYPE_CHECKING
+
+from lb.body import Body, body_of
+from lb.diagnosis import diagnose_beginning
+from lb.exchange import Exchange
+from lb.http1 import MAX_HEAD, parse_request
+from lb.refusals import REQUEST_ERROR, BadMessage, Unanswered, render
+
+if TYPE_CHECKING:
+    from lb.balancer import Balancer
+    from lb.http1 import RequestHead
+
+#: Bytes of further, pipelined requests that are taken in while one is being answered.
+READ_AHEAD = 64 * 1024
+#: After an answer to a request that was not read to its end, the rest is read and dropped this
+#: long: closing at once would reset the connection and could destroy the answer on its way.
+LINGER_SECONDS = 2.0
+
+
+class Waits(Enum):
+    """What a client's deadline is for."""
+
+    HEAD = auto()
+    NEXT_REQUEST = auto()
+    EXCHANGE = auto()
+    GOODBYE = auto()
+
+
+class Client(asyncio.Protocol):
+    __slots__ = (
+        "_balancer", "_body", "_buffer", "_forwarded", "_held", "_loop", "_waits", "closes", "deadline",
+        "exchange", "now", "transport",
+    )  # fmt: skip
+
+    transport: asyncio.Transport
+
+    def __init__(self, balancer: Balancer, loop: asyncio.AbstractEventLoop) -> None:
+        self._balancer = balancer
+        self._loop = loop
+        self._buffer = b""
+        self._body: Body | None = None
+        self._held = False
+        self._forwarded = b""
+        self._waits = Waits.HEAD
+        self.exchange: Exchange | None = None
+        self.closes = False
+        self.now = loop.time()
+        self.deadline = inf
+
+    # What the loop tells it
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport  # type: ignore[assignment]  # create_server gives a Transport
+        self._forwarded = self._balancer.forwarded_by(transport.get_extra_info("peername"))
+        self._balancer.client_came(self)
+        self._wait_for(Waits.HEAD, self._balancer.settings.head_timeout)
+
+    def data_received(self, data: bytes) -> None:
+        self.now = self._loop.time()
+        if self._waits is Waits.GOODBYE:
+            return
+        if self.exchange is None:
+            self._read_head(self._buffer + data if self._buffer else data)
+        elif self._body is None or self._body.done:
+            self._buffer += data
+            self.hold(held=len(self._buffer) > READ_AHEAD)
+        else:
+            self._read_body(self.exchange, self._body, data)
+
+    def eof_received(self) -> bool:
+        """Stay open, though the client will send no more, only if the exchange is to be finished."""
+        exchange = self.exchange
+        self.closes = True
+        return exchange is not None and exchange.outlives_client
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the loop's signature
+        self._balancer.client_left(self)
+        if self.exchange is not None:
+            self.exchange.abandon()
+            self.exchange = None
+
+    def pause_writing(self) -> None:
+        if self.exchange is not None:
+            self.exchange.hold_answer(held=True)
+
+    def resume_writing(self) -> None:
+        if self.exchange is not None:
+            self.exchange.hold_answer(held=False)
+
+    def on_deadline(self) -> None:
+        if self._waits is Waits.EXCHANGE and self.exchange is not None:
+            self.exchange.on_deadline()
+        elif self._waits is Waits.HEAD and self._buffer:
+            limit = self._balancer.settings.head_timeout
+            self._refuse_bytes(BadMessage(408, f"the request's head was not complete after {limit:g} s"))
+        else:
+            self.transport.close()
+
+    # Reading
+
+    def _read_head(self, data: bytes) -> None:
+        end = data.find(b"\r\n\r\n")
+        if data.startswith(b"\r\n"):  # an empty line too many after the last body (RFC 9112 2.2)
+            data = data[2:]
+            end = data.find(b"\r\n\r\n")
+        try:
+            if end < 0 or end > MAX_HEAD:
+                self._buffer = data
+                diagnose_beginning(data, MAX_HEAD)
+                if self._waits is Waits.NEXT_REQUEST:
+                    self._wait_for(Waits.HEAD, self._balancer.settings.head_timeout)
+                return
+            head = parse_request(data[: end + 2], trusted=False)
+        except BadMessage as error:
+            self._refuse_bytes(error)
+            return
+        self._buffer = data[end + 4 :]
+        self._begin(head)
+
+    def _begin(self, head: RequestHead) -> None:
+        message = b"%b %b HTTP/1.1\r\n%b%bX-Forwarded-Host: %b\r\n\r\n" % (
+            head.method, head.target, head.block, self._forwarded, head.host,
+        )  # fmt: skip
+        self._balancer.counters.requests += 1
+        exchange = self.exchange = Exchange(self._balancer, self, head, message)
+        self._waits = Waits.EXCHANGE
+        if head.length == 0:
+            self._body = None
+            exchange.start()
+            return
+        body = self._body = body_of(head.length)
+        first, self._buffer = self._buffer, b""
+        if first:
+            self._read_body(exchange, body, first)
+        if not exchange.over:
+            exchange.start()
+
+    def _read_body(self, exchange: Exchange, body: Body, data: bytes) -> None:
+        try:
+            payload = body.feed(data)
+        except BadMessage as error:
+            exchange.abandon()
+            self._refuse_bytes(error)
+            return
+        if body.done:
+            self._buffer = body.rest
+        if payload or body.done:
+            exchange.send(payload, last=body.done)
+
+    def hold(self, *, held: bool) -> None:
+        """Read no more from the client for now, or go on."""
+        if held != self._held and not self.transport.is_closing():
+            self._held = held
+            (self.transport.pause_reading if held else self.transport.resume_reading)()
+
+    # Answering
+
+    def write(self, data: bytes) -> None:
+        self.transport.write(data)
+
+    def may_stay(self, head: RequestHead) -> bool:
+        """Whether the connection outlives the answer to ``head``."""
+        return head.keep_alive and not self.closes and not self._balancer.stopping
+
+    def persistence_field(self, head: RequestHead, *, close: bool) -> bytes:
+        if close:
+            return b"Connection: close\r\n"
+        return b"Connection: keep-alive\r\n" if head.is_http10 else b""
+
+    def refuse(self, reason: Unanswered, *, fields: bytes, was_read: bool, head: RequestHead) -> None:
+        """Answer in place of the servers."""
+        self.closes = not (was_read and self.may_stay(head))
+        extra = fields + self.persistence_field(head, close=self.closes)
+        self.write(
+            render(reason.status, reason.error, reason.detail, extra=extra, has_body=head.method != b"HEAD")
+        )
+        self._balancer.answered(reason.status)
+        self.on_exchange_over(was_read=was_read)
+
+    def _refuse_bytes(self, error: BadMessage) -> None:
+        """What came is no request: say so and go, for where the next one begins is not known."""
+        self.exchange = None
+        self.write(render(error.status, REQUEST_ERROR, error.detail, extra=b"Connection: close\r\n"))
+        self._balancer.refused(error.status)
+        self._say_goodbye()
+
+    def on_exchange_over(self, *, was_read: bool) -> None:
+        self.exchange = None
+        self._body = None
+        if not was_read:
+            self._say_goodbye()
+        elif self.closes:
+            self.transport.close()
+        else:
+            self.hold(held=False)
+            self._wait_for(Waits.NEXT_REQUEST, self._balancer.settings.keepalive_timeout)
+            if self._buffer:
+                self._loop.call_soon(self._read_next)
+
+    def _read_next(self) -> None:
+        if self.exchange is None and self._buffer and not self.transport.is_closing():
+            data, self._buffer = self._buffer, b""
+            self._read_head(data)
+
+    def _say_goodbye(self) -> None:
+        self.hold(held=False)
+        self._wait_for(Waits.GOODBYE, LINGER_SECONDS)
+        if self.transport.can_write_eof() and not self.transport.is_closing():
+            self.transport.write_eof()
+
+    def cut(self) -> None:
+        """End the connection so that the client sees its answer is not whole."""
+        self.exchange = None
+        self.transport.abort()
+
+    def close_if_idle(self) -> None:
+        if self.exchange is None and self._waits is Waits.NEXT_REQUEST:
+            self.transport.close()
+
+    # Deadlines
+
+    def wait(self, seconds: float | None) -> None:
+        self.deadline = inf if seconds is None else self._loop.time() + seconds
+
+    def _wait_for(self, what: Waits, seconds: float) -> None:
+        self._waits = what
+        self.deadline = self._loop.time() + seconds

@@ -1,0 +1,107 @@
+"""All that an operator can choose, checked once, with the allowed range in each refusal."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from lb.failover import Failover
+from lb.pool import Address
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_COOKIE = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_PATH = re.compile(r"/[\x21-\x7e]*")
+_MAX_PORT = 65535
+
+
+class BadSetting(ValueError):
+    """A setting that cannot be; the message says what could."""
+
+
+def address_of(text: str) -> Address:
+    """``HOST:PORT`` or ``[IPV6]:PORT``."""
+    match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([^:\[\]\s]+)):(\d{1,5})", text)
+    if match is None or int(match[3]) > _MAX_PORT:
+        raise BadSetting(f"{text!r} is no address; expected HOST:PORT with a port of at most {_MAX_PORT}")
+    return Address(match[1] or match[2], int(match[3]))
+
+
+def servers_of(texts: Iterable[str]) -> dict[str, Address]:
+    """``NAME=HOST:PORT`` each; names are identities, so no name comes twice."""
+    servers: dict[str, Address] = {}
+    for text in texts:
+        name, equals, address = text.partition("=")
+        if not equals:
+            raise BadSetting(f"{text!r} is no server; expected NAME=HOST:PORT, like s1=127.0.0.1:9001")
+        check_name(name)
+        if name in servers:
+            raise BadSetting(f"two servers are called {name}; a name is an identity and must be unique")
+        servers[name] = address_of(address)
+    return servers
+
+
+def check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise BadSetting(f"{name!r} is no server name; expected letters, digits, dot, dash or underscore")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Durations are seconds. ``replay_limit`` bounds what is kept of a request to send it again;
+    ``most_idle`` the kept-alive connections to each server; ``table_size`` the learned sessions.
+    """
+
+    listen: Address
+    admin: Address | None = None
+    servers: Mapping[str, Address] = field(default_factory=dict)
+    sticky: str = "none"
+    sticky_cookie: str = "cart_sid"
+    session_ttl: float = 600.0
+    table_size: int = 1_000_000
+    balance: str = "roundrobin"
+    failover: Failover = Failover.REBALANCE
+    check_path: str = "/ready"
+    inter: float = 0.5
+    fastinter: float = 0.1
+    downinter: float = 0.5
+    rise: int = 1
+    fall: int = 2
+    check_timeout: float = 0.5
+    retries: int = 3
+    retry_keyed: bool = False
+    replay_limit: int = 64 * 1024
+    lab_headers: bool = False
+    connect_timeout: float = 1.0
+    head_timeout: float = 10.0
+    keepalive_timeout: float = 60.0
+    response_timeout: float = 30.0
+    body_timeout: float = 30.0
+    server_idle_timeout: float = 4.0
+    most_idle: int = 128
+    hard_stop_after: float = 30.0
+
+    def __post_init__(self) -> None:
+        for name in _DURATIONS:
+            value = getattr(self, name)
+            if not 0 < value <= _LONGEST:
+                raise BadSetting(f"{name} is {value:g} s; expected more than 0 and at most {_LONGEST} s")
+        for name, least in _COUNTS.items():
+            value = getattr(self, name)
+            if value < least:
+                raise BadSetting(f"{name} is {value}; expected at least {least}")
+        if not _COOKIE.fullmatch(self.sticky_cookie):
+            raise BadSetting(f"{self.sticky_cookie!r} is no cookie name")
+        if not _PATH.fullmatch(self.check_path):
+            raise BadSetting(f"{self.check_path!r} is no path; expected one like /ready")
+
+
+_LONGEST = 86_400
+_DURATIONS = (
+    "session_ttl", "inter", "fastinter", "downinter", "check_timeout", "connect_timeout", "head_timeout",
+    "keepalive_timeout", "response_timeout", "body_timeout", "server_idle_timeout", "hard_stop_after",
+)  # fmt: skip
+_COUNTS = {"rise": 1, "fall": 1, "retries": 0, "replay_limit": 0, "most_idle": 0, "table_size": 1}
