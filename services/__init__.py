@@ -1,0 +1,1 @@
+"""The programs that shoppers talk to. Nothing in here knows the balancer or the lab."""

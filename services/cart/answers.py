@@ -1,0 +1,78 @@
+"""Answers as they go on the wire: carts, orders and refusals, each in one shape."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from starlette.responses import Response
+
+from services.cart.catalogue import units
+from services.cart.errors import BadCookie, CartError, StoreCut
+from services.cart.session import CLEAR_COOKIE, SET_COOKIE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from services.cart.catalogue import Catalogue
+    from services.cart.model import Lines
+    from services.cart.shop import Seen
+
+ORIGIN = "X-Session-Origin"
+_RETRY_AFTER_SECONDS = "1"
+
+
+def as_json(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    return Response(text, status, headers, media_type="application/json")
+
+
+def cart(seen: Seen, catalogue: Catalogue) -> Response:
+    content: dict[str, Any] = {
+        "serverId": seen.server,
+        "sessionId": seen.session and seen.session.fingerprint,
+        "cart": _lines(seen.cart.lines, catalogue),
+        "total": units(seen.cart.total(catalogue.prices)),
+    }
+    if seen.order:
+        content["order"] = {
+            "id": seen.order.id,
+            "revision": seen.order.revision,
+            "items": _lines(seen.order.lines, catalogue),
+            "total": units(seen.order.total),
+        }
+    return as_json(content, headers=_cart_headers(seen))
+
+
+def _cart_headers(seen: Seen) -> dict[str, str]:
+    headers = {ORIGIN: seen.origin, "Cache-Control": "no-store"}
+    if seen.session:
+        headers["ETag"] = f'"{seen.cart.revision}"'
+        if seen.origin == "new":
+            headers["Set-Cookie"] = SET_COOKIE.format(seen.session.wire)
+    if seen.replayed:
+        headers["Idempotency-Replayed"] = "true"
+    return headers
+
+
+def _lines(lines: Lines, catalogue: Catalogue) -> list[dict[str, Any]]:
+    products = ((catalogue[sku], quantity) for sku, quantity in lines)
+    return [
+        {"item": product.item, "price": product.price, "quantity": quantity, "sku": product.sku}
+        for product, quantity in products
+    ]
+
+
+def error(problem: CartError) -> Response:
+    headers = {}
+    if isinstance(problem, StoreCut):
+        headers["Retry-After"] = _RETRY_AFTER_SECONDS
+        if not problem.attempted:
+            headers["X-Write"] = "not-attempted"
+    if isinstance(problem, BadCookie):
+        headers["Set-Cookie"] = CLEAR_COOKIE
+    return refusal(problem.status, problem.code, str(problem), headers)
+
+
+def refusal(status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> Response:
+    return as_json({"error": code, "message": message}, status, headers)

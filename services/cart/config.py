@@ -1,0 +1,123 @@
+"""One cart server's settings: built in one place, refused with the range that is allowed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+STRATEGIES = ("memory", "stateless")
+_LOOPBACK = "127.0.0.1"
+_STORE_SCHEMES = ("redis://", "rediss://", "unix://")
+_SECRET_MIN = 16
+#: Signs cookies where nobody else can connect and no secret was given, so that two servers started
+#: by hand understand each other's cookies. Forging one gains nothing: ids cannot be guessed.
+LOOPBACK_SECRET = "loopback development only"  # noqa: S105 - refused for any other address
+#: Setting -> least and most, in its own unit.
+RANGES: Mapping[str, tuple[float, float]] = {
+    "listen_port": (0, 65_535),
+    "crash_delay": (0, 60),
+    "session_ttl": (1, 7 * 86_400),
+    "session_max": (1, 30 * 86_400),
+    "op_window": (1, 7 * 86_400),
+    "drain": (0, 600),
+    "store_timeout": (0.01, 60),
+    "store_connections": (1, 1_000),
+    "max_sessions": (1, 10_000_000),
+}
+
+
+class BadSetting(ValueError):
+    """``name`` is the field; the message says what is allowed."""
+
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__(message)
+        self.name = name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Durations are seconds."""
+
+    listen_host: str = _LOOPBACK
+    listen_port: int = 0
+    server_id: str = "server-1"
+    strategy: str = "memory"
+    store_url: str = ""
+    #: Starts every key, so that sites can share a store.
+    store_prefix: str = ""
+    #: Bounds a whole store call. Past it the answer is 503, and nobody waits longer.
+    store_timeout: float = 1.0
+    store_connections: int = 16
+    secret: str = field(default=LOOPBACK_SECRET, repr=False)
+    chaos: bool = False
+    crash_delay: float = 1.0
+    #: A cart that nobody touches for so long expires.
+    session_ttl: float = 1_800
+    #: A cart older than this expires however often it is touched.
+    session_max: float = 86_400
+    #: For so long an Idempotency-Key is remembered.
+    op_window: float = 600
+    #: How long after SIGTERM new requests are still answered, while /ready says no.
+    drain: float = 1.0
+    max_sessions: int = 500_000
+
+    @property
+    def is_loopback(self) -> bool:
+        return self.listen_host in (_LOOPBACK, "::1", "localhost")
+
+
+def build(raw: Mapping[str, Any]) -> Config:
+    """``raw`` is what flags and environment gave; None means not given."""
+    given = {name: value for name, value in raw.items() if value is not None}
+    if listen := given.pop("listen", None):
+        given["listen_host"], given["listen_port"] = _host_and_port(listen)
+    config = Config(**given)
+    _check_ranges(config)
+    _check_names(config)
+    _check_secret(config)
+    return config
+
+
+def _host_and_port(listen: str) -> tuple[str, int]:
+    host, colon, port = listen.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit():
+        raise BadSetting("listen", f"{listen!r} is not HOST:PORT, such as 127.0.0.1:9001 or :0.")
+    return host.strip("[]") or _LOOPBACK, int(port)
+
+
+def _check_ranges(config: Config) -> None:
+    for name, (least, most) in RANGES.items():
+        value = getattr(config, name)
+        if not least <= value <= most:
+            raise BadSetting(name, f"{value:g} is out of range: {least:g} to {most:g}.")
+
+
+def _check_names(config: Config) -> None:
+    if config.strategy not in STRATEGIES:
+        raise BadSetting(
+            "strategy", f"{config.strategy!r} is no strategy; there are {', '.join(STRATEGIES)}."
+        )
+    if config.strategy == "stateless" and not config.store_url:
+        raise BadSetting(
+            "store_url", "the stateless strategy keeps carts in a store: name one, redis://HOST:6379."
+        )
+    if config.store_url and not config.store_url.startswith(_STORE_SCHEMES):
+        raise BadSetting("store_url", "a store's URL starts with redis://, rediss:// or unix://.")
+    if not config.server_id.isascii() or not config.server_id.isprintable() or not config.server_id.strip():
+        raise BadSetting(
+            "server_id", f"{config.server_id!r} cannot be a header's value: use printable ASCII."
+        )
+
+
+def _check_secret(config: Config) -> None:
+    if config.secret == LOOPBACK_SECRET and not config.is_loopback:
+        raise BadSetting(
+            "secret",
+            f"{config.listen_host} is not loopback, so cookies need a secret of their own, the same on "
+            "every server of the site: export CART_SECRET=$(openssl rand -hex 32).",
+        )
+    if len(config.secret) < _SECRET_MIN:
+        raise BadSetting("secret", f"a secret has at least {_SECRET_MIN} characters.")

@@ -1,0 +1,76 @@
+"""Whose cart it is: one cookie, and an id that only a server of this site can make.
+
+The cookie is ``<256 random bits>.<HMAC-SHA256>``. The signature lets any server refuse, without
+asking anybody, an id that was not made here: a client can neither choose its own id nor plant one
+on somebody else (session fixation). What is shown on screens and in answers is a fingerprint,
+from which nobody gets back to the cookie.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+
+from itsdangerous import BadSignature, Signer
+
+from services.cart.errors import BadCookie
+
+COOKIE = "cart_sid"
+_ID_BYTES = 32
+_FINGERPRINT_DIGITS = 12
+#: An id and its signature are 87 characters; much more is no cookie of ours.
+_LONGEST = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """``id`` is the store's key, ``wire`` the cookie's value as it travels."""
+
+    id: str
+    wire: str
+
+    @property
+    def fingerprint(self) -> str:
+        return hashlib.sha256(self.wire.encode()).hexdigest()[:_FINGERPRINT_DIGITS]
+
+
+class Cookies:
+    """Mints and verifies; all servers of a site share ``secret``."""
+
+    def __init__(self, secret: str) -> None:
+        self._signer = Signer(secret, salt="cart-session", digest_method=hashlib.sha256)
+
+    def mint(self) -> Session:
+        session_id = secrets.token_urlsafe(_ID_BYTES)
+        return Session(session_id, self._signer.sign(session_id).decode())
+
+    def read(self, header: str | None) -> Session | None:
+        """The session of a Cookie header, None when it names none; a false one is refused."""
+        wire = _value_in(header or "")
+        if not wire:
+            return None
+        if len(wire) > _LONGEST:
+            raise BadCookie(f"The cookie {COOKIE} has {len(wire)} characters; ours are shorter. {_NEXT}")
+        try:
+            return Session(self._signer.unsign(wire.encode("utf-8", "replace")).decode(), wire)
+        except BadSignature:
+            raise BadCookie(f"The cookie {COOKIE} was not made by this site, or was cut. {_NEXT}") from None
+
+
+_NEXT = "This answer clears it; send the request again without it and you get a cart of your own."
+
+SET_COOKIE = f"{COOKIE}={{}}; Path=/; HttpOnly; SameSite=Lax"
+CLEAR_COOKIE = f"{COOKIE}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax"
+
+
+def _value_in(header: str) -> str:
+    """The first value under our name.
+
+    Some clients send back the whole Set-Cookie line; its attributes are pairs like any other here.
+    """
+    for pair in header.split(";"):
+        name, _, value = pair.partition("=")
+        if name.strip() == COOKIE:
+            return value.strip().strip('"')
+    return ""

@@ -1,0 +1,78 @@
+"""Catalogue, cookies and strategy put together: what a request for a cart comes to."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from services.cart.errors import NoSuchSession, NothingToBuy
+from services.cart.model import Cart, Change, Order, Verb
+from services.cart.strategies.protocol import Ask
+
+if TYPE_CHECKING:
+    from services.cart.catalogue import Catalogue
+    from services.cart.session import Cookies, Session
+    from services.cart.strategies.protocol import Strategy
+
+_ORDER_ID_BYTES = 8
+_STARTS_A_CART = frozenset({Verb.ADD, Verb.PUT})
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A cart as an answer shows it.
+
+    ``origin`` says where it was found; ``session`` is None when there is none. ``server`` is who
+    made the change that is shown, another than the one that answers when it was ``replayed``.
+    """
+
+    cart: Cart
+    origin: str
+    server: str
+    session: Session | None = None
+    order: Order | None = None
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    server_id: str
+    catalogue: Catalogue
+    cookies: Cookies
+    strategy: Strategy
+
+    async def look(self, session: Session | None) -> Seen:
+        if session:
+            try:
+                cart = await self.strategy.read(session.id)
+                return Seen(cart, self.strategy.origin, self.server_id, session)
+            except NoSuchSession:
+                pass
+        return Seen(Cart(), "none", self.server_id)
+
+    async def change(
+        self,
+        session: Session | None,
+        change: Change,
+        *,
+        key: str | None = None,
+        if_revision: int | None = None,
+    ) -> Seen:
+        """Change the session's cart; without one, start a cart where the change makes sense of it."""
+        order_id = secrets.token_hex(_ORDER_ID_BYTES) if change.verb is Verb.CHECKOUT else ""
+        ask = Ask(change, key=key, if_revision=if_revision, order_id=order_id)
+        if session:
+            try:
+                return await self._ask(session, ask, self.strategy.origin)
+            except NoSuchSession:
+                pass
+        if change.verb is Verb.CHECKOUT:
+            raise NothingToBuy
+        if change.verb not in _STARTS_A_CART:
+            return Seen(Cart(), "none", self.server_id)
+        return await self._ask(self.cookies.mint(), replace(ask, create=True), "new")
+
+    async def _ask(self, session: Session, ask: Ask, origin: str) -> Seen:
+        answer = await self.strategy.change(session.id, ask)
+        return Seen(answer.cart, origin, answer.server, session, answer.order, answer.replayed)

@@ -1,0 +1,115 @@
+"""One call to the store, in a bounded time, that says what is known when it fails.
+
+A call has two phases. Getting a connection sends nothing of ours: when that fails, surely nothing
+was written. After the first byte is sent, only an answer tells; silence may mean that the change
+was made, or is still going to be. redis-py's own retries would blur the two (a first attempt may
+have run although the last one was refused), so they are off: who retries here is the shopper or
+the balancer, with a key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from redis.asyncio.connection import BlockingConnectionPool
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import (
+    AuthenticationError,
+    BusyLoadingError,
+    ClusterDownError,
+    MasterDownError,
+    NoPermissionError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+)
+
+from services.cart.errors import StoreCut
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+#: The store answered, and the answer was no.
+_REFUSED = (
+    AuthenticationError,
+    BusyLoadingError,
+    ClusterDownError,
+    MasterDownError,
+    NoPermissionError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+)
+_REFUSED_WORDS = ("NOREPLICAS", "MISCONF")
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """``sha`` is how the store knows a script that it has seen."""
+
+    source: str
+    sha: str
+
+    @classmethod
+    def of(cls, source: str) -> Script:
+        return cls(source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())
+
+
+class Store:
+    """``timeout`` bounds a whole call: the wait for a connection, the way there and back."""
+
+    def __init__(self, url: str, *, timeout: float, connections: int) -> None:
+        self._timeout = timeout
+        self._pool: BlockingConnectionPool = BlockingConnectionPool.from_url(
+            url,
+            max_connections=connections,
+            timeout=None,
+            retry=Retry(NoBackoff(), 0),
+            decode_responses=True,
+        )
+
+    async def run(self, script: Script, keys: Sequence[str], *arguments: str | int) -> Any:
+        """Run a script; one the store has forgotten (a restart does that) is sent in full."""
+        tail = (len(keys), *keys, *arguments)
+        try:
+            return await self._call("EVALSHA", script.sha, *tail)
+        except NoScriptError:
+            return await self._call("EVAL", script.source, *tail)
+
+    async def check(self) -> None:
+        await self._call("PING")
+
+    async def close(self) -> None:
+        await self._pool.aclose()
+
+    async def _call(self, *command: str | int) -> Any:
+        sent = False
+        try:
+            async with asyncio.timeout(self._timeout):
+                connection = await self._pool.get_connection()  # type: ignore[no-untyped-call]  # no hints in redis-py
+                try:
+                    sent = True
+                    await connection.send_command(*command)
+                    return await connection.read_response()
+                finally:
+                    await self._pool.release(connection)
+        except NoScriptError:
+            raise
+        except TimeoutError:
+            message = f"The store did not answer within {self._timeout:g} s."
+            raise StoreCut(message, attempted=sent) from None
+        except (RedisError, OSError) as problem:
+            message = f"The store cannot be used: {problem}."
+            raise StoreCut(message, attempted=sent and not _is_refusal(problem)) from problem
+
+
+def _is_refusal(problem: Exception) -> bool:
+    return isinstance(problem, _REFUSED) or (
+        isinstance(problem, ResponseError) and str(problem).startswith(_REFUSED_WORDS)
+    )

@@ -1,0 +1,137 @@
+"""memory: carts live in this process, and die with it.
+
+Nothing here awaits, so no two requests of one session can interleave and no lock is needed.
+Sessions stand in the order they were last used, so the expired ones are at the front: each
+request drops those, and no timer runs. The clock is monotonic; a wall clock that is set back or
+forward keeps or kills no cart.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from services.cart.errors import KeyReused, NoSuchSession, RevisionMoved, StoreCut
+from services.cart.model import Cart, Verb, order_of
+from services.cart.strategies.protocol import Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from services.cart.config import Config
+    from services.cart.model import Change, Order
+    from services.cart.strategies.protocol import Ask
+
+#: Keys remembered a session; beyond it the oldest is forgotten before its window ends.
+_KEYS_MAX = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    change: Change
+    answer: Answer
+    until: float
+
+
+@dataclass(slots=True)
+class _Session:
+    born: float
+    used: float
+    cart: Cart = field(default_factory=Cart)
+    records: dict[str, _Record] = field(default_factory=dict)
+    orders: list[Order] = field(default_factory=list)
+
+
+class Memory:
+    name = "memory"
+    origin = "local"
+
+    def __init__(
+        self, config: Config, prices: Mapping[str, int], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._config = config
+        self._prices = prices
+        self._clock = clock
+        self._sessions: OrderedDict[str, _Session] = OrderedDict()
+
+    async def read(self, session: str) -> Cart:
+        return self._use(session).cart
+
+    async def change(self, session: str, ask: Ask) -> Answer:
+        kept = self._create(session) if ask.create else self._use(session)
+        if replay := self._replay(kept, ask):
+            return replay
+        if ask.if_revision is not None and ask.if_revision != kept.cart.revision:
+            raise RevisionMoved(expected=ask.if_revision, found=kept.cart.revision)
+        cart = kept.cart.after(ask.change)
+        order = None
+        if ask.change.verb is Verb.CHECKOUT:
+            order = order_of(kept.cart, ask.order_id, self._prices)
+            kept.orders.append(order)
+        kept.cart = cart
+        self._sessions[session] = kept
+        answer = Answer(self._config.server_id, cart, order)
+        self._remember(kept, ask, answer)
+        return answer
+
+    async def check(self) -> None:
+        """Nothing to be cut off from."""
+
+    def held(self) -> int:
+        self._drop_expired()
+        return len(self._sessions)
+
+    async def close(self) -> None:
+        """Nothing to close: the carts go with the process."""
+
+    def _use(self, session: str) -> _Session:
+        self._drop_expired()
+        kept = self._sessions.get(session)
+        if kept is None or self._is_expired(kept):
+            raise NoSuchSession
+        kept.used = self._clock()
+        self._sessions.move_to_end(session)
+        return kept
+
+    def _create(self, session: str) -> _Session:
+        """A session that is kept only once its first change went well."""
+        if self.held() >= self._config.max_sessions and session not in self._sessions:
+            raise StoreCut(
+                f"This server holds {self._config.max_sessions} carts, its limit, and throws none away "
+                "for a new one; try again when some have expired.",
+                attempted=False,
+            )
+        now = self._clock()
+        return self._sessions.get(session) or _Session(born=now, used=now)
+
+    def _is_expired(self, kept: _Session) -> bool:
+        now = self._clock()
+        return now - kept.used >= self._config.session_ttl or now - kept.born >= self._config.session_max
+
+    def _drop_expired(self) -> None:
+        while self._sessions:
+            oldest = next(iter(self._sessions))
+            if not self._is_expired(self._sessions[oldest]):
+                return
+            del self._sessions[oldest]
+
+    def _replay(self, kept: _Session, ask: Ask) -> Answer | None:
+        record = kept.records.get(ask.key) if ask.key else None
+        if record is None or record.until <= self._clock():
+            return None
+        if record.change != ask.change:
+            raise KeyReused
+        return replace(record.answer, replayed=True)
+
+    def _remember(self, kept: _Session, ask: Ask, answer: Answer) -> None:
+        if not ask.key:
+            return
+        now = self._clock()
+        kept.records.pop(ask.key, None)
+        while kept.records and (
+            len(kept.records) >= _KEYS_MAX or next(iter(kept.records.values())).until <= now
+        ):
+            del kept.records[next(iter(kept.records))]
+        kept.records[ask.key] = _Record(ask.change, answer, now + self._config.op_window)
