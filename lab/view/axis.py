@@ -41,7 +41,7 @@ class Axis:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         columns = max(options.max_width - GUTTER, 1)
-        strip = self.arm.strip.reaching(max(self.state.now, self.arm.strip.seconds))
+        strip = self.state.flow(self.arm.name).strip.reaching(self.state.now)
         counts = _spread(strip.counts, columns)
         span = strip.seconds * CELLS
         hit = [

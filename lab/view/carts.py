@@ -30,7 +30,7 @@ def panel(state: State, arm: ArmState) -> RenderableType:
 
 def running_parts(arm: ArmState, state: State) -> tuple[Part, ...]:
     """What the shoppers' own answers show so far. A cart that came back empty stays counted as such."""
-    traffic, glyphs = arm.traffic, state.glyphs
+    traffic, glyphs = state.flow(arm.name).traffic, state.glyphs
     rest = max(state.shoppers - traffic.filled.bit_count(), 0)
     silent = (Part(traffic.unanswered, "no answer", glyphs.unavailable, BUSY),) if traffic.unanswered else ()
     return (

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from lab.timeline import Event
-    from lab.view.arm import ArmState
 
 #: Seconds between two records of an arm's progress.
 PROGRESS_EVERY = 2.0
@@ -51,7 +50,7 @@ class Plain:
             self._write(record)
         if isinstance(event, Sampled) and event.at >= self._progress_at.get(event.arm, 0.0):
             self._progress_at[event.arm] = event.at + PROGRESS_EVERY
-            self._write(progress(self.state.arm(event.arm), event.at))
+            self._write(progress(self.state, event.arm, event.at))
 
     async def wait_for_enter(self, prompt: str) -> None:
         if keys.is_ours(self._keyboard):
@@ -108,11 +107,12 @@ def _milestone(event: RunBegan | ActBegan | ArmReady | Judged | RunEnded) -> Ite
             yield Record(event.at, EVERYBODY, "files", event.folder)
 
 
-def progress(arm: ArmState, at: float) -> Record:
+def progress(state: State, name: str, at: float) -> Record:
     """Traffic, carts and every server of an arm, in one line."""
-    traffic = arm.traffic
+    arm, flow = state.arm(name), state.flow(name)
+    traffic = flow.traffic
     facts = [
-        f"{traffic.requests:,} requests ({arm.rate.per_second(at)}/s)",
+        f"{traffic.requests:,} requests ({flow.rate.per_second(at)}/s)",
         f"{traffic.elsewhere:,} redirected",
         f"{traffic.failed + traffic.unknown:,} errors ({traffic.unknown:,} unknown)",
         f"{traffic.kept:,} carts filled",
@@ -123,7 +123,9 @@ def progress(arm: ArmState, at: float) -> Record:
     for server in arm.servers:
         carts = "" if server.carts is None else f" {server.carts:,} carts"
         cpu = "" if server.cpu is None else f" {server.cpu:.0f}% CPU"
-        servers.append(f"{server.name} {server.state}{carts} {server.rate.per_second(at)}/s{cpu}")
+        servers.append(
+            f"{server.name} {server.state}{carts} {flow.rate_of(server.name).per_second(at)}/s{cpu}"
+        )
     return Record(at, arm.name, "progress", "; ".join([", ".join(facts), *servers]))
 
 

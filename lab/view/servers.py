@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from lab.view.arm import ArmState, ServerState
     from lab.view.glyphs import Glyphs
+    from lab.view.meter import Rate
     from lab.view.state import State
 
 #: Rows for servers before the rest is summed up in one line.
@@ -48,7 +49,7 @@ class Rows:
         yield Text(_aligned(("server", "state", "carts", "req/s", "CPU"), gap), QUIET, no_wrap=True)
         shown, hidden = choose(self.arm.servers, self.rows)
         for server in shown:
-            yield _row(server, self.state, gap)
+            yield _row(server, self.state.flow(self.arm.name).rate_of(server.name), self.state, gap)
         if hidden:
             yield _summary(hidden, self.state.glyphs)
 
@@ -73,7 +74,7 @@ def choose(servers: Sequence[ServerState], rows: int) -> tuple[list[ServerState]
     )
 
 
-def _row(server: ServerState, state: State, gap: str) -> Text:
+def _row(server: ServerState, rate: Rate, state: State, gap: str) -> Text:
     dash = state.glyphs.dash
     is_gone = server.state == "down"
     badge = f"{state.glyphs.shape(server.state)} {_WORDS.get(server.state, server.state)}"
@@ -81,7 +82,7 @@ def _row(server: ServerState, state: State, gap: str) -> Text:
         clean(server.name),
         badge,
         dash if server.carts is None or is_gone else f"{server.carts:,}",
-        f"{server.rate.per_second(state.now):,}",
+        f"{rate.per_second(state.now):,}",
         dash if server.cpu is None or is_gone else f"{server.cpu:.0f} %",
     )
     line = Text(_aligned(cells, gap), no_wrap=True, overflow="ellipsis")

@@ -5,7 +5,7 @@ Every operation of every shopper passes here, so nothing is ever counted again: 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from lab.timeline import (
@@ -22,11 +22,12 @@ from lab.timeline import (
     Sampled,
     ServerChanged,
 )
-from lab.view.arm import ArmState, Happening, ServerState, with_happening, with_operation
+from lab.view.arm import ArmState, Happening, ServerState, first_of_its_kind, with_happening
+from lab.view.flow import NO_FLOW, Flow, with_operation
 from lab.view.glyphs import UNICODE, Glyphs, clean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from lab.timeline import Event
 
@@ -39,6 +40,7 @@ class State:
     run: RunBegan | None = None
     acts: tuple[ActBegan, ...] = ()
     arms: tuple[ArmState, ...] = ()
+    flows: Mapping[str, Flow] = field(default_factory=dict)
     ended: RunEnded | None = None
     prompt: str = ""
     glyphs: Glyphs = UNICODE
@@ -47,13 +49,16 @@ class State:
     def shoppers(self) -> int:
         return self.run.shoppers if self.run else 0
 
+    def flow(self, arm: str) -> Flow:
+        return self.flows.get(arm, NO_FLOW)
+
     def arm(self, name: str) -> ArmState:
         return next((arm for arm in self.arms if arm.name == name), ArmState(name))
 
 
 def update(state: State, event: Event) -> State:
     if isinstance(event, OperationEnded):
-        return _with_arm(state, with_operation(state.arm(event.arm), event.operation, event.at))
+        return _operation_ended(state, event)
     return _UPDATES[type(event)](state, event)
 
 
@@ -69,6 +74,14 @@ def _with_server(arm: ArmState, name: str, **changes: Any) -> ArmState:
         arm = replace(arm, servers=(*arm.servers, ServerState(name)))
     servers = tuple(replace(s, **changes) if s.name == name else s for s in arm.servers)
     return replace(arm, servers=servers)
+
+
+def _operation_ended(state: State, event: OperationEnded) -> State:
+    before = state.flow(event.arm)
+    after = with_operation(before, event.operation, event.at)
+    state = replace(state, flows={**state.flows, event.arm: after})
+    news = first_of_its_kind(before.traffic, after.traffic, event.operation, event.at)
+    return _with_arm(state, with_happening(state.arm(event.arm), news)) if news else state
 
 
 def _run_began(state: State, event: RunBegan) -> State:

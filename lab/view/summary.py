@@ -56,7 +56,7 @@ def _table(state: State) -> Table:
 def _cells(arm: ArmState, state: State) -> list[Text]:
     if arm.judged is None:
         return []
-    judged, traffic = arm.judged, arm.traffic
+    judged, traffic = arm.judged, state.flow(arm.name).traffic
     counts = [judged.counts.get(name, 0) for name in _NAMED]
     counts += [sum(judged.counts.values()) - sum(counts), traffic.failed + traffic.unknown, traffic.elsewhere]
     shape, style = VERDICTS.get(judged.verdict, VERDICTS["cannot tell"])

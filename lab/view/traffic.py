@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 HEIGHT = 1
 
 
-def panel(_state: State, arm: ArmState) -> RenderableType:
+def panel(state: State, arm: ArmState) -> RenderableType:
     """*elsewhere* is news, not trouble: another server answered. An error is what a shopper saw."""
-    traffic = arm.traffic
+    traffic = state.flow(arm.name).traffic
     line = Text(no_wrap=True, overflow="ellipsis")
     line.append(f"{traffic.requests:,}", STRONG).append(" asked  ")
     line.append(f"{traffic.elsewhere:,}", STRONG).append(" redirected  ")
