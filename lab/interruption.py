@@ -19,7 +19,9 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class Interruption:
     """``came`` tells whether somebody asked the run to end."""
 
-    def __init__(self, task: asyncio.Task[object], say: Callable[[str], None], leave: Callable[[], None]) -> None:
+    def __init__(
+        self, task: asyncio.Task[object], say: Callable[[str], None], leave: Callable[[], None]
+    ) -> None:
         self.came = False
         self._task = task
         self._say = say
@@ -31,7 +33,7 @@ class Interruption:
             # Everything that we started ends with this process: the warden sees to it.
             os._exit(ExitCode.INTERRUPTED)
         self.came = True
-        self._say(f"{number.name}: healing what is broken, then ending everything. Once more ends it at once.")
+        self._say(f"{number.name}: healing what is broken, then ending it all. Once more ends it at once.")
         self._task.cancel()
 
 

@@ -101,7 +101,7 @@ def run(scenario: Scenario, *, arms: str, servers: int, seed: int | None, crash:
         fault=_fault(scenario, fault), expect=read_expectations(expect, scenario, chosen),
         runs=runs.absolute(), redis_url=redis_url,
     )  # fmt: skip
-    return show(settings, Output(plain=plain, as_json=as_json, step=step, may_ask=not no_input))
+    return show(settings, Output(plain=plain, as_json=as_json, step=step))
 
 
 def _fault(scenario: Scenario, asked: str | None) -> str | None:

@@ -1,0 +1,195 @@
+"""One run from the command line's point of view: sites up, acts played, judged, written down, all gone."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+
+from lab import acts
+from lab.cluster.family import Family
+from lab.cluster.limits import raise_file_limit
+from lab.cluster.processes import open_sites
+from lab.errors import LabError
+from lab.history import History
+from lab.interruption import interruptible
+from lab.judging import find
+from lab.pace import Pace
+from lab.report import files
+from lab.report.folder import RunFolder
+from lab.report.results import results_of, store_of
+from lab.report.versions import versions
+from lab.runner import Run
+from lab.timeline import ArmReady, Judged, Noted, RunBegan, RunEnded, Timeline
+from lab.verdict import ExitCode
+from lab.view.choice import view_for
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from lab.cluster.ports import Site
+    from lab.judging import Findings
+    from lab.report.results import Results
+    from lab.settings import RunSettings
+
+#: Seconds for which the verdict stays on the screen before the terminal is given back.
+VERDICT_STAYS = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """How a run is shown. ``step`` waits for Enter between acts."""
+
+    plain: bool = False
+    as_json: bool = False
+    step: bool = False
+
+
+def show(settings: RunSettings, output: Output) -> int:
+    """Run, show, judge and write down; the exit code."""
+    raise_file_limit()
+    return asyncio.run(Show(settings, output).run())
+
+
+class Show:
+    def __init__(self, settings: RunSettings, output: Output) -> None:
+        self._settings = settings
+        self._output = output
+        self._started = datetime.now(UTC)
+        self._zero = time.monotonic()
+        self._timeline = Timeline()
+        self._history = History()
+        self._folder = RunFolder.create(settings.runs, settings.scenario.name, self._started)
+        self._view = view_for(
+            Console(),
+            self._now,
+            arms=len(settings.arms),
+            servers=settings.arms[0].servers,
+            plain=output.plain,
+            silent=output.as_json,
+        )
+        self._pace = Pace(settings.fast, self._view.wait_for_enter if output.step else None)
+        self._timeline.subscribers.append(self._view.handle)
+
+    async def run(self) -> int:
+        """Whatever happens, the run's folder tells it: also a run that ended early is written down."""
+        results: Results | None = None
+        with self._view, interruptible(self._say, self._leave) as interruption:
+            try:
+                results = await self._run()
+            except asyncio.CancelledError:
+                if not interruption.came:
+                    raise
+                results = self._write(None, ExitCode.INTERRUPTED, "interrupted by the user, after healing")
+            except LabError as problem:
+                self._write(None, problem.exit_code, str(problem))
+                raise
+            except Exception as problem:
+                self._write(None, ExitCode.LAB_CRASHED, f"the lab itself crashed: {problem!r}")
+                raise
+        if self._output.as_json:
+            click.echo(files.as_json(results))
+        return results.exit_code
+
+    async def _run(self) -> Results:
+        settings = self._settings
+        self._timeline.record(self._frame())
+        async with self._sites() as sites:
+            run = Run(settings, sites, self._timeline, self._now, self._pace, self._history)
+            await run.play()
+            findings = find(settings, self._history, self._timeline.fault_intervals())
+            self._announce(findings)
+            results = self._write(findings, findings.verdict.exit_code)
+            await self._pace.look(VERDICT_STAYS)
+            await self._pace.before("the end")
+        return results
+
+    @asynccontextmanager
+    async def _sites(self) -> AsyncIterator[dict[str, Site]]:
+        arms, name = self._settings.arms, self._settings.scenario.name
+        async with (
+            Family("run", name, self._folder.log) as family,
+            open_sites(
+                arms,
+                family,
+                redis_url=self._settings.redis_url,
+                clock=self._now,
+                on_change=self._timeline.record,
+            ) as sites,
+        ):
+            for arm in arms:
+                site = sites[arm.name]
+                self._timeline.record(
+                    ArmReady(
+                        self._now(),
+                        arm.name,
+                        arm.strategy,
+                        arm.sticky,
+                        arm.balance,
+                        str(site.front),
+                        arm.server_names,
+                        site.store,
+                    )
+                )
+            yield dict(sites)
+
+    def _frame(self) -> RunBegan:
+        settings, scenario = self._settings, self._settings.scenario
+        played = acts.ALL if settings.fault else acts.CALM
+        return RunBegan(
+            self._now(),
+            scenario.name,
+            scenario.title,
+            scenario.question,
+            settings.seed,
+            settings.shoppers,
+            tuple(arm.name for arm in settings.arms),
+            tuple(act.name for act in played),
+        )
+
+    def _announce(self, findings: Findings) -> None:
+        self._timeline.record(acts.JUDGE.begins(self._now()))
+        for judgement in findings.judgements:
+            counts = findings.ledgers[judgement.arm].counts
+            verdict, sentence = judgement.verdict.value, judgement.sentence
+            self._timeline.record(
+                Judged(self._now(), judgement.arm, verdict, sentence, counts, judgement.expected)
+            )
+        self._timeline.record(
+            RunEnded(
+                self._now(),
+                findings.verdict.value,
+                findings.verdict.exit_code,
+                self._settings.scenario.what_you_learn,
+                str(self._folder.path),
+            )
+        )
+
+    def _write(self, findings: Findings | None, exit_code: ExitCode, problem: str | None = None) -> Results:
+        results = results_of(
+            self._settings,
+            self._timeline,
+            findings,
+            started=self._started,
+            ended=self._now(),
+            exit_code=exit_code,
+            versions=versions(store_of(self._timeline)),
+            problem=problem,
+        )
+        files.write(self._folder, results, self._history, self._timeline)
+        return results
+
+    def _now(self) -> float:
+        return time.monotonic() - self._zero
+
+    def _say(self, text: str) -> None:
+        self._timeline.record(Noted(self._now(), text))
+
+    def _leave(self) -> None:
+        self._view.__exit__(None, None, None)
