@@ -34,6 +34,9 @@ class TinyShop:
         self.misbehave: Misbehaviour | None = None
         self.headers: dict[str, str] = {}
 
+    def has_seen(self, requests: int) -> bool:
+        return len(self.seen) >= requests
+
     @property
     def runner(self) -> web.AppRunner:
         app = web.Application()
