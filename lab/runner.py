@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import TYPE_CHECKING
 
 from lab import acts
+from lab.capacity import rate_for_each
 from lab.faults import FAULTS
 from lab.faults.together import together
 from lab.gate import steady
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 
 #: Seconds between two looks at CPU, memory and carts of the servers.
 SAMPLE_EVERY = 0.5
+#: The share of the operations planned before the crash that must have ended, in each arm: the others are
+#: in flight, which is where a crash is interesting.
+CRASH_AFTER = 0.95
 #: Seconds that a final read has before a cart counts as unavailable.
 READ_BACK_WITHIN = 10.0
 
@@ -79,7 +83,7 @@ class Run:
             clock.start()
             if self.settings.fault is None:
                 return
-            await self._until_the_crash(plan, clock)
+            await self._until_the_crash(crowds, plan, clock)
             async with together(self._faults()):
                 await self.pace.look(2.0)
                 self._announce(acts.SHOP_ON)
@@ -90,8 +94,10 @@ class Run:
         await self.pace.look(1.5)
         await self.pace.before(acts.READ_BACK.name)
 
-    async def _until_the_crash(self, plan: Plan, clock: PlanClock) -> None:
-        """Say who is about to die, and wait for the planned step; a teacher may hold the shoppers here."""
+    async def _until_the_crash(self, crowds: list[Crowd], plan: Plan, clock: PlanClock) -> None:
+        """Wait for the planned step, in operations done and not only in seconds: on a slow machine too,
+        the same shopping has happened in both arms. A teacher may hold the shoppers just before it.
+        """
         lead = 0.1 if self.settings.fast else 1.5
         await clock.until(max(0.0, plan.crash_at - lead))
         if self.pace.wait_for_enter is not None:
@@ -100,6 +106,8 @@ class Run:
             clock.start()
         self._announce(acts.CRASH)
         await clock.until(plan.crash_at)
+        while any(crowd.done < CRASH_AFTER * plan.due_at_crash for crowd in crowds):
+            await asyncio.sleep(0.005)
         self.victims = self.settings.target.choose(self._carts_by_server())
 
     def _faults(self) -> list[ServerCrash]:
@@ -120,8 +128,14 @@ class Run:
         return {server: homes[server] for server in arm.server_names}
 
     async def _plan(self) -> Plan:
-        catalogue = await fetch_catalogue(next(iter(self.sites.values())).front.url)
+        fronts = [site.front.url for site in self.sites.values()]
+        catalogue = await fetch_catalogue(fronts[0])
         shape = FAST if self.settings.fast else SHOW
+        shape = replace(
+            shape,
+            keyless=self.settings.keyless / 100,
+            max_rate=min(shape.max_rate, await rate_for_each(fronts)),
+        )
         rng = Random(self.settings.seed)  # noqa: S311 - the same seed must give the same shoppers
         return make_plan(rng, catalogue, self.settings.shoppers, shape)
 

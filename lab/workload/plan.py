@@ -93,6 +93,11 @@ class Plan:
     def operations(self) -> int:
         return sum(len(script.steps) for script in self.scripts)
 
+    @property
+    def due_at_crash(self) -> int:
+        """How many operations were meant to have begun by then."""
+        return sum(step.at < self.crash_at for script in self.scripts for step in script.steps)
+
 
 @dataclass(frozen=True, slots=True)
 class _Draft:
