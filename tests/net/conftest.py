@@ -1,0 +1,119 @@
+"""What tests with real processes share: a corner of the machine where everything left over is ours."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+@pytest.fixture(name="wait_until")
+def _wait_until() -> Callable[..., None]:
+    return wait_until
+
+
+def wait_until(condition: Callable[[], object], what: str, within: float = 15.0) -> None:
+    end = time.monotonic() + within
+    while not condition():
+        if time.monotonic() > end:
+            pytest.fail(f"waited {within:g} s in vain until {what}")
+        time.sleep(0.01)
+
+
+@dataclass
+class Program:
+    """A program in a session of its own: whoever it starts, and they start, can be found by that."""
+
+    popen: subprocess.Popen[str]
+
+    def members(self) -> list[psutil.Process]:
+        """All living processes of its session, itself included."""
+        return [process for process in psutil.process_iter() if _session_of(process) == self.popen.pid]
+
+    def children(self) -> list[psutil.Process]:
+        return [process for process in self.members() if process.pid != self.popen.pid]
+
+    def says(self, line: str) -> None:
+        """Wait for a line that begins so."""
+        assert self.popen.stdout
+        for said in self.popen.stdout:
+            if said.startswith(line):
+                return
+        pytest.fail(f"it ended with {self.popen.wait()} before it said {line!r}")
+
+    def kill(self) -> None:
+        self.popen.send_signal(signal.SIGKILL)
+        self.popen.wait()
+
+
+@dataclass
+class Corner:
+    """Temporary folders and the registry of this test alone. ``temporary`` has a short path."""
+
+    temporary: Path
+    programs: list[Program] = field(default_factory=list)
+
+    @property
+    def state(self) -> Path:
+        return self.temporary / "state"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, "TMPDIR": str(self.temporary), "CARTLAB_STATE": str(self.state)}
+
+    def run(self, script: str, *arguments: str) -> Program:
+        popen = subprocess.Popen(
+            [sys.executable, "-c", script, *arguments],
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        program = Program(popen)
+        self.programs.append(program)
+        return program
+
+    def left_over(self) -> list[str]:
+        """Folders, sockets and records; the registry's own empty folder is none."""
+        mine = [path for path in self.temporary.rglob("*") if path != self.state]
+        return [str(path.relative_to(self.temporary)) for path in mine]
+
+
+@pytest.fixture
+def corner(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Corner]:
+    # tmp_path is made first, or it would stand in the corner as if left over.
+    folder = Path(tempfile.mkdtemp(prefix="t-", dir="/tmp")).resolve()
+    corner = Corner(folder)
+    monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    monkeypatch.setenv("CARTLAB_STATE", str(corner.state))
+    monkeypatch.delenv("CARTLAB_REDIS_URL", raising=False)
+    yield corner
+    for program in corner.programs:
+        for process in program.members():
+            process.kill()
+        if program.popen.stdout:
+            program.popen.stdout.close()
+        program.popen.wait()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _session_of(process: psutil.Process) -> int | None:
+    try:
+        return os.getsid(process.pid) if process.status() != psutil.STATUS_ZOMBIE else None
+    except (ProcessLookupError, psutil.NoSuchProcess):
+        return None
