@@ -12,6 +12,7 @@ from lab.view.glyphs import ALARM, BAD, BUSY, GOOD, QUIET, STRONG, clean
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from lab.timeline import Judged
     from lab.view.glyphs import Glyphs
     from lab.view.state import State
 
@@ -22,7 +23,9 @@ VERDICTS = {"held": ("done", GOOD), "broken": ("down", BAD), "cannot tell": ("ot
 
 
 def panel(state: State) -> RenderableType:
-    lines = _verdict(state) if any(arm.judged for arm in state.arms) else [_path(state), *_story(state)]
+    if any(arm.judged for arm in state.arms):
+        return Group(*_verdict(state), _keys(state))
+    lines = [_path(state), *_story(state)]
     return Group(*lines, *[Text("")] * (HEIGHT - 1 - len(lines)), _keys(state))
 
 
@@ -53,20 +56,23 @@ def _story(state: State) -> list[Text]:
 
 
 def _verdict(state: State) -> list[Text]:
-    lines = [
-        verdict_line(arm.judged.verdict, arm.judged.sentence, state.glyphs)
-        for arm in state.arms
-        if arm.judged
-    ]
+    lines = [sentence(arm.judged, state.glyphs) for arm in state.arms if arm.judged]
     return [*lines, Text(clean(state.ended.take_away), STRONG)] if state.ended else lines
 
 
-def verdict_line(verdict: str, sentence: str, glyphs: Glyphs) -> Text:
-    shape, style = VERDICTS.get(verdict, VERDICTS["cannot tell"])
-    word = "AS EXPECTED" if verdict == "held" else verdict.upper()
-    return Text.assemble(
-        (f"{glyphs.shape(shape)} {word}", style), f"  {clean(sentence)}", no_wrap=True, overflow="ellipsis"
+def verdict(judged: Judged, glyphs: Glyphs) -> Text:
+    """Shape, word and what was expected: losing carts can be just what an arm had to show."""
+    shape, style = VERDICTS.get(judged.verdict, VERDICTS["cannot tell"])
+    word = "as expected" if judged.verdict == "held" else judged.verdict
+    expected = (
+        f" (expected: {clean(judged.expected)})" if judged.expected and judged.verdict != "held" else ""
     )
+    return Text(f"{glyphs.shape(shape)} {word.upper()}{expected}", style)
+
+
+def sentence(judged: Judged, glyphs: Glyphs) -> Text:
+    shape, style = VERDICTS.get(judged.verdict, VERDICTS["cannot tell"])
+    return Text.assemble((f"{glyphs.shape(shape)} ", style), clean(judged.sentence))
 
 
 def _keys(state: State) -> Text:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from lab.view.glyphs import ALARM, BAD, GOOD, QUIET, STRONG, clean
+from lab.view.glyphs import ALARM, BAD, BAD_FILL, GOOD, GOOD_FILL, QUIET, STRONG, clean
 from lab.view.meter import CELLS
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from lab.timeline import Interval
     from lab.view.arm import ArmState
+    from lab.view.meter import Strip
     from lab.view.state import State
 
 GUTTER = 6
@@ -41,16 +42,22 @@ class Axis:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         columns = max(options.max_width - GUTTER, 1)
-        strip = self.state.flow(self.arm.name).strip.reaching(self.state.now)
+        strip = self.state.flow(self.arm.name).strip.reaching(self.state.time)
         counts = _spread(strip.counts, columns)
-        span = strip.seconds * CELLS
-        hit = [
-            _is_within(self.arm.faults, self.state.now, column, span / columns) for column in range(columns)
-        ]
+        hit = [self._is_hit(strip, column / columns, (column + 1) / columns) for column in range(columns)]
         troubled = [bool(trouble) for trouble in _spread(strip.troubles, columns)]
         yield from self._curve(counts, hit)
         yield self._fault(hit, troubled)
-        yield _seconds(span, columns)
+        yield _seconds(strip, columns)
+
+    def _is_hit(self, strip: Strip, begin: float, end: float) -> bool:
+        """Whether a fault was active between two parts of the strip."""
+        origin, now = strip.origin or 0, self.state.time
+        since, until = origin + begin * strip.span, origin + end * strip.span
+        return since <= now and any(
+            fault.begin < until and since < (now if fault.end is None else fault.end)
+            for fault in self.arm.faults
+        )
 
     def _curve(self, counts: list[int], hit: list[bool]) -> Iterator[Text]:
         steps = self.state.glyphs.steps
@@ -60,22 +67,24 @@ class Axis:
         for row in reversed(range(self.rows)):
             fills = [min(max(height - row * levels, 0), levels) for height in heights]
             cells = [(steps[fill - 1] if fill else " ") for fill in fills]
-            styles = [BAD if is_hit else GOOD for is_hit in hit]
-            yield _in_runs("REQ/S" if row == self.rows - 1 else "", zip(cells, styles, strict=False))
+            styles = [
+                (BAD_FILL if is_hit else GOOD_FILL) if fill == levels else (BAD if is_hit else GOOD)
+                for fill, is_hit in zip(fills, hit, strict=False)
+            ]
+            yield _in_runs("REQ/S" if row == self.rows - 1 else "", zip(cells, styles, strict=True))
 
     def _fault(self, hit: list[bool], troubled: list[bool]) -> Text:
         """The shaded interval with its name beside it, ``!`` where a shopper saw an error."""
         glyphs = self.state.glyphs
-        if not self.arm.faults:
-            return _in_runs("FAULT", [("none so far", QUIET)])
-        name = clean(f"{self.arm.faults[-1].fault} {self.arm.faults[-1].target}")
         cells = [(glyphs.fault, BAD) if is_hit else (" ", "") for is_hit in hit]
         for column, is_troubled in enumerate(troubled):
-            if is_troubled and hit[column]:
+            if is_troubled:
                 cells[column] = (glyphs.error, ALARM)
-        begin = hit.index(True) if True in hit else 0
-        end = len(hit) - hit[::-1].index(True) if True in hit else 0
-        if end + len(name) < len(hit) or begin <= len(name):
+        if True not in hit:
+            return _in_runs("FAULT", cells if any(troubled) else [("none so far", QUIET)])
+        name = _name(self.arm.faults)
+        begin, end = hit.index(True), len(hit) - hit[::-1].index(True)
+        if end + 1 + len(name) <= len(hit) or begin <= len(name):
             cells[end:] = [(" ", ""), *((letter, BAD) for letter in name)]
         else:
             cells[begin - len(name) - 1 : begin - 1] = [(letter, BAD) for letter in name]
@@ -103,20 +112,19 @@ def _spread(cells: tuple[int, ...], columns: int) -> list[int]:
     ]
 
 
-def _is_within(faults: tuple[Interval, ...], now: float, column: int, seconds: float) -> bool:
-    begin, end = column * seconds, (column + 1) * seconds
-    return any(
-        fault.begin < end and begin < (now if fault.end is None else fault.end) and begin <= now
-        for fault in faults
-    )
+def _name(faults: tuple[Interval, ...]) -> str:
+    targets = {fault.target for fault in faults}
+    whom = faults[-1].target if len(targets) == 1 else f"{len(targets)} servers"
+    return clean(f"{faults[-1].fault} {whom}")
 
 
-def _seconds(span: float, columns: int) -> Text:
-    marks = [span * quarter / 4 for quarter in range(4)]
+def _seconds(strip: Strip, columns: int) -> Text:
+    """The run's clock at every quarter, as the happenings give it."""
     line = ""
-    for quarter, mark in enumerate(marks):
-        line = line.ljust(quarter * columns // 4) + (f"{mark:g} s" if quarter == 0 else f"{mark:g}")
-    return Text(_label("") + line.ljust(columns - len(f"{span:g}")) + f"{span:g}", QUIET, no_wrap=True)
+    for quarter in range(4):
+        at = f"{(strip.origin or 0) + strip.span * quarter / 4:g}"
+        line = line.ljust(quarter * columns // 4) + (f"{at} s" if quarter == 0 else at)
+    return Text(_label("") + line, QUIET, no_wrap=True)
 
 
 if __name__ == "__main__":

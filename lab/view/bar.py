@@ -18,6 +18,13 @@ class Part:
     word: str
     fill: str
     style: str
+    sign: str = ""
+    sign_style: str = ""
+
+    @property
+    def mark(self) -> tuple[str, str]:
+        """What stands before the word: the fill, where nothing smaller is told."""
+        return self.sign or self.fill, (self.sign_style or self.style) if self.count else "dim"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from rich.console import Group
 from rich.text import Text
 
 from lab.view.bar import Bar, Part
-from lab.view.glyphs import BAD, BUSY, GOOD, QUIET, STRONG
+from lab.view.glyphs import ALARM, BUSY, GOOD, GOOD_FILL, QUIET, STRONG
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -18,14 +18,16 @@ if TYPE_CHECKING:
     from lab.view.glyphs import Glyphs
     from lab.view.state import State
 
-HEIGHT = 2
+
 #: Kept, lost and unavailable are said even of nobody: their difference is the lesson.
 ALWAYS_SAID = 3
 
 
-def panel(state: State, arm: ArmState) -> RenderableType:
+def panel(state: State, arm: ArmState, rows: int = 1) -> RenderableType:
+    """``rows`` is the height of the bar; the words for it take one more line."""
     parts = judged_parts(arm, state.glyphs) if arm.judged else running_parts(arm, state)
-    return Group(Bar(Text("CARTS ", STRONG), parts), Legend(parts))
+    bars = (Bar(Text(label, STRONG), parts) for label in ("CARTS ", *["      "] * (rows - 1)))
+    return Group(*bars, Legend(parts))
 
 
 def running_parts(arm: ArmState, state: State) -> tuple[Part, ...]:
@@ -34,8 +36,8 @@ def running_parts(arm: ArmState, state: State) -> tuple[Part, ...]:
     rest = max(state.shoppers - traffic.filled.bit_count(), 0)
     silent = (Part(traffic.unanswered, "no answer", glyphs.unavailable, BUSY),) if traffic.unanswered else ()
     return (
-        Part(traffic.kept, "filled", glyphs.kept, GOOD),
-        Part(traffic.lost, "emptied", glyphs.lost, BAD),
+        Part(traffic.kept, "filled", glyphs.kept, GOOD_FILL, glyphs.kept_sign, GOOD),
+        Part(traffic.lost, "emptied", glyphs.lost, ALARM),
         *silent,
         Part(rest, "to fill", glyphs.empty, QUIET),
     )
@@ -44,12 +46,16 @@ def running_parts(arm: ArmState, state: State) -> tuple[Part, ...]:
 def judged_parts(arm: ArmState, glyphs: Glyphs) -> tuple[Part, ...]:
     counts = dict(arm.judged.counts) if arm.judged else {}
     looks = {
-        "kept": (glyphs.kept, GOOD),
-        "lost": (glyphs.lost, BAD),
+        "kept": (glyphs.kept, GOOD_FILL, glyphs.kept_sign, GOOD),
+        "lost": (glyphs.lost, ALARM),
         "unavailable": (glyphs.unavailable, BUSY),
     }
     parts = [Part(counts.pop(word, 0), word, *look) for word, look in looks.items()]
     return (*parts, *(Part(count, word, glyphs.other, BUSY) for word, count in counts.items()))
+
+
+def height(rows: int) -> int:
+    return rows + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +78,7 @@ class Legend:
 def _words(parts: list[Part], indent: int = 0) -> Text:
     line = Text(" " * indent, no_wrap=True, overflow="ellipsis")
     for index, part in enumerate(parts):
-        line.append("  " if index else "").append(f"{part.fill} ", part.style).append(
-            f"{part.count:,} {part.word}"
-        )
+        line.append("  " if index else "").append(*part.mark).append(f" {part.count:,} {part.word}")
     return line
 
 

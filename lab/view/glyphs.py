@@ -15,6 +15,9 @@ from typing import Final
 GOOD: Final = "bold #2f86d1"
 BAD: Final = "bold #d9730d"
 ALARM: Final = "bold #ffffff on #c4560a"
+#: For full blocks: the same colour behind them closes the seams that terminals leave between lines.
+GOOD_FILL: Final = "#2f86d1 on #2f86d1"
+BAD_FILL: Final = "#d9730d on #d9730d"
 BUSY: Final = "bold #a071c9"
 QUIET: Final = "dim"
 STRONG: Final = "bold"
@@ -30,6 +33,7 @@ class Glyphs:
     maintenance: str
     down: str
     kept: str
+    kept_sign: str
     lost: str
     unavailable: str
     other: str
@@ -56,6 +60,7 @@ UNICODE = Glyphs(
     maintenance="◇",
     down="✘",
     kept="█",
+    kept_sign="■",
     lost="\N{MULTIPLICATION SIGN}",
     unavailable="▒",
     other="?",
@@ -78,6 +83,7 @@ ASCII = Glyphs(
     maintenance="o",
     down="X",
     kept="#",
+    kept_sign="#",
     lost="x",
     unavailable="/",
     other="?",

@@ -31,9 +31,10 @@ _STYLES = {
 def panel(state: State, arm: ArmState, rows: int = 4) -> RenderableType:
     lines = []
     for happening in arm.happenings[-rows:] if rows > 0 else ():
-        line = Text(f"{happening.at:6.2f} ", QUIET, no_wrap=True, overflow="ellipsis")
-        line.append(f"{_shape(state.glyphs, happening.mark)} ", _STYLES.get(happening.mark, BUSY))
-        lines.append(line.append(happening.text, "not dim"))
+        line = Text(no_wrap=True, overflow="ellipsis")
+        line.append(f"{happening.at:6.2f} ", QUIET)
+        line.append(_shape(state.glyphs, happening.mark), _STYLES.get(happening.mark, BUSY))
+        lines.append(line.append(f" {happening.text}"))
     return Group(*lines)
 
 

@@ -29,7 +29,7 @@ def panel(state: State) -> RenderableType:
 
 
 def elapsed(state: State) -> str:
-    seconds = int(state.ended.at if state.ended else state.now)
+    seconds = int(state.time)
     return f"{seconds // 60:02}:{seconds % 60:02}"
 
 

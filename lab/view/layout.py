@@ -5,7 +5,7 @@ With little room the curve gets lower and happenings fewer; carts, servers and a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from rich.console import Group
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 COLUMN = 40
 FRAME = 2
 FOOT = act.HEIGHT + FRAME
-#: Lines of a column that never give way: door, heading of the servers, carts, traffic.
-FIXED = balancer.HEIGHT + servers.height(0) + carts.HEIGHT + traffic.HEIGHT
 #: Where carts live, in words.
 PLACES = {"memory": "carts in server memory", "stateless": "carts in a shared store"}
 
@@ -37,20 +35,32 @@ class Size(NamedTuple):
     height: int
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """How many lines the parts of a column get that can give way."""
-
-    servers: int
-    curve: int
-    happenings: int
-    gaps: bool
+#: Who gets the spare lines of a column, one after the other; all further ones show happenings.
+SPARE = (
+    *("happenings",) * 3,
+    "curve",
+    "bar",
+    "gap before carts",
+    "happenings",
+    "gap before happenings",
+    "happenings",
+    "gap before servers",
+    *("happenings",) * 2,
+    "curve",
+    "gap before traffic",
+)
 
 
 def smallest(arms: int, servers_count: int) -> Size:
     """The smallest terminal that shows so many arms and servers, with one happening each."""
-    column = FIXED + min(servers_count, servers.ROWS) + axis.height(1) + 1
+    column = _fixed(servers_count) + 1
     return Size(max(arms, 2) * COLUMN, header.HEIGHT + column + FRAME + FOOT)
+
+
+def _fixed(servers_count: int) -> int:
+    """Lines of a column that never give way."""
+    rows = servers.height(servers_count)
+    return balancer.HEIGHT + rows + carts.height(1) + traffic.HEIGHT + axis.height(1)
 
 
 def compose(state: State, size: Size) -> RenderableType:
@@ -66,35 +76,39 @@ def compose(state: State, size: Size) -> RenderableType:
 
 
 def _column(state: State, arm: ArmState, height: int) -> Panel:
-    rows = share(height - FRAME, len(arm.servers))
-    gap = [Text("")] if rows.gaps else []
+    spare = share(height - FRAME - _fixed(len(arm.servers)))
     place = PLACES.get(arm.strategy, clean(arm.strategy))
     title = Text.assemble(
-        (f" {clean(arm.name).upper()} ", STRONG + " reverse"), f" {place} " if place else ""
+        (f" {clean(arm.name).upper()} ", f"{STRONG} reverse not dim"),
+        (f" {place} " if place else "", "not dim"),
     )
     body = Group(
         balancer.panel(state, arm),
-        *gap,
-        servers.panel(state, arm, rows.servers),
-        *gap,
-        carts.panel(state, arm),
-        *gap,
+        *_gap(spare["gap before servers"]),
+        servers.panel(state, arm),
+        *_gap(spare["gap before carts"]),
+        carts.panel(state, arm, 1 + spare["bar"]),
+        *_gap(spare["gap before traffic"]),
         traffic.panel(state, arm),
-        axis.panel(state, arm, rows.curve),
-        *gap,
-        happenings.panel(state, arm, rows.happenings),
+        axis.panel(state, arm, 1 + spare["curve"]),
+        *_gap(spare["gap before happenings"]),
+        happenings.panel(state, arm, spare["happenings"]),
     )
-    return Panel(body, title=title, title_align="left", height=height, border_style=QUIET)
+    verdict = act.verdict(arm.judged, state.glyphs) if arm.judged else None
+    if verdict:
+        verdict.stylize("not dim")
+    return Panel(body, title=title, title_align="left", subtitle=verdict, height=height, border_style=QUIET)
 
 
-def share(height: int, servers_count: int) -> Rows:
-    """``height`` lines shared out: first what must stand, then a higher curve, gaps, more happenings."""
-    shown = min(servers_count, servers.ROWS)
-    spare = height - FIXED - shown - axis.height(1)
-    curve = 2 if spare >= 5 else 1  # noqa: PLR2004 - a second row once four happenings have a line
-    spare -= curve - 1
-    gaps = spare >= 8  # noqa: PLR2004 - four gaps, four happenings
-    return Rows(shown, curve, max(spare - 4 * gaps, 0), gaps)
+def _gap(lines: int) -> list[Text]:
+    return [Text("")] * lines
+
+
+def share(lines: int) -> Counter[str]:
+    """How many of the spare ``lines`` of a column each part gets."""
+    given = Counter(SPARE[: max(lines, 0)])
+    given["happenings"] += max(lines - len(SPARE), 0)
+    return given
 
 
 if __name__ == "__main__":

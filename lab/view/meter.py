@@ -37,33 +37,42 @@ IDLE = Rate()
 class Strip:
     """How many requests, and how many troubled ones, in each cell of time since the run began.
 
-    When the cells are used up, neighbours are joined and a cell covers twice the time: the strip
-    always shows the whole run, and never grows.
+    It begins with the first request, at the whole second ``origin``. When the cells are used up,
+    neighbours are joined and a cell covers twice the time: it always shows the whole run.
     """
 
     seconds: float = 0.25
+    origin: int | None = None
     counts: tuple[int, ...] = ()
     troubles: tuple[int, ...] = ()
 
+    @property
+    def span(self) -> float:
+        return self.seconds * CELLS
+
     def hit(self, at: float, *, trouble: bool) -> Strip:
-        strip = self.reaching(at)
-        cell = max(int(at / strip.seconds), 0)
+        origin = int(at) if self.origin is None else self.origin
+        strip = Strip(self.seconds, origin, self.counts, self.troubles).reaching(at)
+        cell = max(int((at - origin) / strip.seconds), 0)
         return Strip(
             strip.seconds,
+            origin,
             _with_one_more(strip.counts, cell),
             _with_one_more(strip.troubles, cell) if trouble else strip.troubles,
         )
 
     def reaching(self, at: float) -> Strip:
         """The same strip, long enough for ``at``."""
-        strip = self
-        while at >= strip.seconds * CELLS:
-            strip = Strip(strip.seconds * 2, _joined(strip.counts), _joined(strip.troubles))
-        missing = int(at / strip.seconds) + 1 - len(strip.counts)
+        strip, age = self, at - (self.origin or 0)
+        if self.origin is None:
+            return self
+        while age >= strip.span:
+            strip = Strip(strip.seconds * 2, self.origin, _joined(strip.counts), _joined(strip.troubles))
+        missing = int(age / strip.seconds) + 1 - len(strip.counts)
         if missing <= 0:
             return strip
         zeros = (0,) * missing
-        return Strip(strip.seconds, strip.counts + zeros, strip.troubles + zeros)
+        return Strip(strip.seconds, self.origin, strip.counts + zeros, strip.troubles + zeros)
 
 
 BLANK = Strip()

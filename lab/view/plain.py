@@ -8,10 +8,10 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, NamedTuple, Self, TextIO
 
-from lab.timeline import ActBegan, ArmReady, Judged, RunBegan, RunEnded, Sampled
+from lab.timeline import ActBegan, ArmReady, Judged, RunBegan, RunEnded, Sampled, ServerChanged
 from lab.view import keys
 from lab.view.glyphs import clean
-from lab.view.state import State, update
+from lab.view.state import State, server_changed, update
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,18 +70,15 @@ class Plain:
 
 def records(before: State, after: State, event: Event) -> Iterator[Record]:
     """What ``event`` is worth saying. Pure; most operations are worth nothing."""
-    if isinstance(event, RunBegan | ActBegan | ArmReady | Judged | RunEnded):
+    if isinstance(event, RunBegan | ActBegan | ArmReady | ServerChanged | Judged | RunEnded):
         yield from _milestone(event)
     for old, new in zip(before.arms, after.arms, strict=False):
-        if new.happenings is not old.happenings:
+        if new.happenings is not old.happenings and not isinstance(event, ServerChanged):
             last = new.happenings[-1]
-            yield Record(last.at, new.name, _WHAT.get(last.mark, "server"), last.text)
+            yield Record(last.at, new.name, last.mark, last.text)
 
 
-_WHAT = {mark: mark for mark in ("fault", "heal", "note", "moved", "lost", "error")}
-
-
-def _milestone(event: RunBegan | ActBegan | ArmReady | Judged | RunEnded) -> Iterator[Record]:
+def _milestone(event: RunBegan | ActBegan | ArmReady | ServerChanged | Judged | RunEnded) -> Iterator[Record]:
     match event:
         case RunBegan():
             yield Record(event.at, EVERYBODY, "run", f"{event.scenario}: {event.question}")
@@ -96,6 +93,8 @@ def _milestone(event: RunBegan | ActBegan | ArmReady | Judged | RunEnded) -> Ite
                 f"strategy {event.strategy}, servers {' '.join(event.servers)}, store {event.store or 'none'}"
             )
             yield Record(event.at, event.arm, "ready", facts)
+        case ServerChanged():
+            yield Record(event.at, event.arm, "server", server_changed(event))
         case Judged():
             counts = ", ".join(f"{count:,} {word}" for word, count in event.counts.items())
             yield Record(event.at, event.arm, "carts", counts)

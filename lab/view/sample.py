@@ -180,12 +180,11 @@ def _sample(dice: Random, name: str, at: float, share: float, *, sticky: bool) -
 def _verdicts(shoppers: int, servers: int) -> Iterator[Event]:
     lost = len(range(1, shoppers, servers))
     counts = {"kept": shoppers - lost, "lost": lost, "unavailable": 0}
-    sentence = f"{lost} of {shoppers} carts lost with {VICTIM}; 0 of the other {shoppers - lost}"
+    sentence = f"sticky: {lost} of {shoppers} carts lost with {VICTIM}; 0 of the other {shoppers - lost}"
     yield Judged(JUDGE + 0.1, "sticky", "held", sentence, counts, "lost")
     counts = {"kept": shoppers, "lost": 0, "unavailable": 0}
-    sentence = (
-        f"{shoppers} of {shoppers} kept, 2 requests answered by another server, 0 errors seen by shoppers"
-    )
+    service = "14 requests answered by another server, 0 errors seen by shoppers"
+    sentence = f"stateless: {shoppers} of {shoppers} kept, {service}"
     yield Judged(JUDGE + 0.1, "stateless", "held", sentence, counts, "kept")
     rule = "If losing the machine must not lose the session, the session must live outside the machine."
     yield RunEnded(JUDGE + 0.2, "held", 0, rule, "runs/latest")

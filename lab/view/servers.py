@@ -82,7 +82,7 @@ def _row(server: ServerState, rate: Rate, state: State, gap: str) -> Text:
         clean(server.name),
         badge,
         dash if server.carts is None or is_gone else f"{server.carts:,}",
-        f"{rate.per_second(state.now):,}",
+        f"{rate.per_second(state.time):,}",
         dash if server.cpu is None or is_gone else f"{server.cpu:.0f} %",
     )
     line = Text(_aligned(cells, gap), no_wrap=True, overflow="ellipsis")

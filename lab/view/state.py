@@ -46,6 +46,11 @@ class State:
     glyphs: Glyphs = UNICODE
 
     @property
+    def time(self) -> float:
+        """Where the run stands: its clock, which its end stops."""
+        return self.ended.at if self.ended else self.now
+
+    @property
     def shoppers(self) -> int:
         return self.run.shoppers if self.run else 0
 
@@ -109,11 +114,16 @@ def _arm_ready(state: State, event: ArmReady) -> State:
 
 def _server_changed(state: State, event: ServerChanged) -> State:
     arm = _with_server(state.arm(event.arm), event.server, state=event.state, cause=clean(event.cause))
-    cause = f": {clean(event.cause)}" if event.cause else ""
+    # Before the first shopper everybody comes up: the rows show it, it is no happening.
+    is_news = state.flow(event.arm).traffic.requests > 0
+    news = Happening(event.at, event.state, server_changed(event))
+    return _with_arm(state, with_happening(arm, news) if is_news else arm)
+
+
+def server_changed(event: ServerChanged) -> str:
+    """The change in words."""
     word = event.state.upper() if event.state == "down" else event.state
-    return _with_arm(
-        state, with_happening(arm, Happening(event.at, event.state, f"{event.server} {word}{cause}"))
-    )
+    return f"{event.server} {word}" + (f": {clean(event.cause)}" if event.cause else "")
 
 
 def _sampled(state: State, event: Sampled) -> State:

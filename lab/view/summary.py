@@ -8,7 +8,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from lab.view.act import VERDICTS, verdict_line
+from lab.view.act import sentence, verdict
 from lab.view.glyphs import BAD, GOOD, QUIET, STRONG, clean
 
 if TYPE_CHECKING:
@@ -32,13 +32,7 @@ def panel(state: State) -> RenderableType:
     if not any(arm.judged for arm in state.arms):
         reached = state.acts[-1].act if state.acts else "start"
         return Group(head, Text(f"No verdict: the run ended in the act '{clean(reached)}'.", BAD))
-    lines = [
-        verdict_line(arm.judged.verdict, arm.judged.sentence, state.glyphs)
-        for arm in state.arms
-        if arm.judged
-    ]
-    for line in lines:
-        line.no_wrap = False
+    lines = [sentence(arm.judged, state.glyphs) for arm in state.arms if arm.judged]
     return Group(head, _table(state), *lines, *_end(state))
 
 
@@ -59,14 +53,13 @@ def _cells(arm: ArmState, state: State) -> list[Text]:
     judged, traffic = arm.judged, state.flow(arm.name).traffic
     counts = [judged.counts.get(name, 0) for name in _NAMED]
     counts += [sum(judged.counts.values()) - sum(counts), traffic.failed + traffic.unknown, traffic.elsewhere]
-    shape, style = VERDICTS.get(judged.verdict, VERDICTS["cannot tell"])
     return [
         Text(judged.expected or state.glyphs.dash),
         *(
             Text(f"{count:,}", GOOD if index == 0 else BAD if index == 1 and count else "")
             for index, count in enumerate(counts)
         ),
-        Text(f"{state.glyphs.shape(shape)} {judged.verdict}", style),
+        verdict(judged, state.glyphs),
     ]
 
 

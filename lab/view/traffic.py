@@ -21,12 +21,13 @@ def panel(state: State, arm: ArmState) -> RenderableType:
     """*elsewhere* is news, not trouble: another server answered. An error is what a shopper saw."""
     traffic = state.flow(arm.name).traffic
     line = Text(no_wrap=True, overflow="ellipsis")
-    line.append(f"{traffic.requests:,}", STRONG).append(" asked  ")
-    line.append(f"{traffic.elsewhere:,}", STRONG).append(" redirected  ")
     errors = traffic.failed + traffic.unknown
-    line.append(f" {errors:,} errors " if errors else "0 errors", ALARM if errors else STRONG)
+    words = f"{errors:,} error{'' if errors == 1 else 's'}"
+    line.append(f" {words} " if errors else words, ALARM if errors else STRONG)
     if traffic.unknown:
-        line.append(f"  {traffic.unknown:,} unknown", STRONG)
+        line.append(f" {traffic.unknown:,} unknown", STRONG)
+    line.append("  ").append(f"{traffic.elsewhere:,}", STRONG).append(" redirected")
+    line.append("  ").append(f"{traffic.requests:,}", STRONG).append(" asked")
     return line
 
 
