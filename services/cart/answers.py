@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 ORIGIN = "X-Session-Origin"
 _RETRY_AFTER_SECONDS = "1"
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def as_json(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
-    return Response(text, status, headers, media_type="application/json")
+    return Response(_encode(content), status, headers, media_type="application/json")
 
 
 def cart(seen: Seen, catalogue: Catalogue) -> Response:

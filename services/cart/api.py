@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from services.cart.shop import Shop
 
 router = APIRouter(tags=["cart"])
+#: Read from the path by hand: declaring it would load pydantic's whole first version at start.
+_ITEM = "/cart/items/{sku}"
 _KEY_MAX = 255
 _REVISION = re.compile(r'(?:W/)?"(\d{1,15})"')
 
@@ -36,16 +38,16 @@ async def show(request: Request) -> Response:
     return answers.cart(await shop.look(_session(request)), shop.catalogue)
 
 
-@router.put("/cart/items/{sku}", **openapi.cart("Set how many of an item the cart holds", body=body.PutItem))
-async def put(request: Request, sku: str) -> Response:
-    product = _shop(request).catalogue.find(sku)
+@router.put(_ITEM, **openapi.cart("Set how many of an item the cart holds", body=body.PutItem, sku=True))
+async def put(request: Request) -> Response:
+    product = _shop(request).catalogue.find(request.path_params["sku"])
     wanted = await body.read(request, body.PutItem)
     return await _change(request, Change(Verb.PUT, product.sku, wanted.quantity))
 
 
-@router.delete("/cart/items/{sku}", **openapi.cart("Take an item out of the cart"))
-async def remove(request: Request, sku: str) -> Response:
-    product = _shop(request).catalogue.find(sku)
+@router.delete(_ITEM, **openapi.cart("Take an item out of the cart", sku=True))
+async def remove(request: Request) -> Response:
+    product = _shop(request).catalogue.find(request.path_params["sku"])
     return await _change(request, Change(Verb.REMOVE, product.sku))
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from services.cart import config as settings
+from services.cart import lean
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -26,6 +27,7 @@ _WHY = {
 }
 _NEXT = "Name another --listen HOST:PORT; port 0 takes a free one and the first line of output names it."
 _DEFAULTS = settings.Config()
+_FLAGS = {"listen_port": "--listen", "server_id": "--id", "secret": "CART_SECRET or --secret-file"}
 
 
 class _OneLine(logging.Formatter):
@@ -75,13 +77,15 @@ def main(context: click.Context, /, secret_file: Path | None, **raw: Any) -> Non
     try:
         config = settings.build(raw | {"secret": _secret(secret_file)})
     except settings.BadSetting as problem:
-        flag = f"--{problem.name.replace('_', '-')}"
+        flag = _FLAGS.get(problem.name, f"--{problem.name.replace('_', '-')}")
         raise click.UsageError(f"{flag}: {problem}", context) from None
     sock = _listen(config)
     _start_logging(config)
-    from services.cart.server import serve  # noqa: PLC0415 - slow to load; not needed to refuse
+    with lean.loading():
+        from services.cart.server import CartServer  # noqa: PLC0415 - slow to load; not needed to refuse
 
-    serve(config, sock)
+        server = CartServer(config)
+    server.run(sockets=[sock])
 
 
 def _stop_at_once(_signal: int, _frame: FrameType | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -97,8 +98,10 @@ def _check_ranges(config: Config) -> None:
 
 def _check_names(config: Config) -> None:
     if config.strategy not in STRATEGIES:
+        near = get_close_matches(config.strategy, STRATEGIES, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
         raise BadSetting(
-            "strategy", f"{config.strategy!r} is no strategy; there are {', '.join(STRATEGIES)}."
+            "strategy", f"{config.strategy!r} is no strategy; there are {', '.join(STRATEGIES)}.{hint}"
         )
     if config.strategy == "stateless" and not config.store_url:
         raise BadSetting(

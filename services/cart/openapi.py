@@ -59,17 +59,26 @@ _KEY = {
 }
 
 
-def cart(summary: str, *, body: type[BaseModel] | None = None, key: bool = False) -> dict[str, Any]:
+_SKU = {
+    "name": "sku",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string"},
+    "description": "A sku of the catalogue, or an item's name",
+}
+
+
+def cart(
+    summary: str, *, body: type[BaseModel] | None = None, key: bool = False, sku: bool = False
+) -> dict[str, Any]:
     """Keyword arguments of a route that answers with a cart."""
     responses: dict[int | str, dict[str, Any]] = {
         status: {"description": text, "content": _json(_ERROR)} for status, text in _REFUSALS.items()
     }
     responses[200] = {"description": "The cart", "content": _json(_CART), "headers": _HEADERS}
-    extra: dict[str, Any] = {}
+    extra: dict[str, Any] = {"parameters": [_KEY] * key + [_SKU] * sku}
     if body:
         extra["requestBody"] = {"required": True, "content": _json(body.model_json_schema())}
-    if key:
-        extra["parameters"] = [_KEY]
     return {"summary": summary, "responses": responses, "openapi_extra": extra}
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
+from services.cart import wire
 from services.cart.app import create_app
 
 if TYPE_CHECKING:
@@ -36,16 +37,30 @@ _LAST_WAIT_SECONDS = 10
 
 
 class CartServer(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, *, readiness: Readiness, drain: float, name: str) -> None:
-        super().__init__(config)
-        self._readiness = readiness
-        self._drain = drain
-        self._name = name
+    def __init__(self, config: Config) -> None:
+        app = create_app(config)
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http=wire.of(config.server_id),
+                ws="none",
+                lifespan="on",
+                log_config=None,
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                backlog=_BACKLOG,
+                timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=_LAST_WAIT_SECONDS,
+            )
+        )
+        self._cart = config
+        self._readiness: Readiness = app.state.readiness
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started and sockets:
-            _announce(self._name, sockets[0])
+            _announce(self._cart.server_id, sockets[0])
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -62,9 +77,9 @@ class CartServer(uvicorn.Server):
 
     def stop(self) -> None:
         if not self._readiness.is_draining:
-            _log.info("draining: not ready, closing in %g s", self._drain)
+            _log.info("draining: not ready, closing in %g s", self._cart.drain)
             self._readiness.is_draining = True
-            asyncio.get_running_loop().call_later(self._drain, self._close)
+            asyncio.get_running_loop().call_later(self._cart.drain, self._close)
         elif not self.should_exit:
             self._close()
         else:
@@ -72,25 +87,6 @@ class CartServer(uvicorn.Server):
 
     def _close(self) -> None:
         self.should_exit = True
-
-
-def serve(config: Config, sock: socket.socket) -> None:
-    app = create_app(config)
-    settings = uvicorn.Config(
-        app,
-        http="httptools",
-        ws="none",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        backlog=_BACKLOG,
-        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=_LAST_WAIT_SECONDS,
-    )
-    server = CartServer(settings, readiness=app.state.readiness, drain=config.drain, name=config.server_id)
-    server.run(sockets=[sock])
 
 
 def _announce(name: str, sock: socket.socket) -> None:

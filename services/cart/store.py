@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +37,9 @@ from services.cart.errors import StoreCut
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_log = logging.getLogger(__name__)
+#: A store that answered so lately is there. Under load, a probe need not queue behind shoppers.
+_RECENT = 0.5
 #: The store answered, and the answer was no.
 _REFUSED = (
     AuthenticationError,
@@ -66,6 +71,8 @@ class Store:
 
     def __init__(self, url: str, *, timeout: float, connections: int) -> None:
         self._timeout = timeout
+        self._heard = -_RECENT
+        self._is_cut = False
         self._pool: BlockingConnectionPool = BlockingConnectionPool.from_url(
             url,
             max_connections=connections,
@@ -83,12 +90,28 @@ class Store:
             return await self._call("EVAL", script.source, *tail)
 
     async def check(self) -> None:
-        await self._call("PING")
+        """Ask the store whether it is there, unless it has just answered somebody."""
+        if self._is_cut or time.monotonic() - self._heard > _RECENT:
+            await self._call("PING")
 
     async def close(self) -> None:
         await self._pool.aclose()
 
     async def _call(self, *command: str | int) -> Any:
+        try:
+            answer = await self._send(*command)
+        except StoreCut as problem:
+            if not self._is_cut:
+                _log.warning("store cut: %s", problem)
+            self._is_cut = True
+            raise
+        if self._is_cut:
+            _log.info("store back")
+        self._is_cut = False
+        self._heard = time.monotonic()
+        return answer
+
+    async def _send(self, *command: str | int) -> Any:
         sent = False
         try:
             async with asyncio.timeout(self._timeout):

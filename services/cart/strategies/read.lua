@@ -13,23 +13,33 @@ if #flat == 0 then
   return {'gone'}
 end
 
-local fields = {}
+local layout, revision, last
+local lines = {}
 for at = 1, #flat, 2 do
-  fields[flat[at]] = flat[at + 1]
+  local name, value = flat[at], tonumber(flat[at + 1])
+  if name == '_v' then
+    layout = value
+  elseif name == '_rev' then
+    revision = value
+  elseif name == '_end' then
+    last = value
+  elseif string.sub(name, 1, 2) == 'i:' then
+    lines[#lines + 1] = string.sub(name, 3)
+    lines[#lines + 1] = value
+  end
 end
-if tonumber(fields._v) > tonumber(ARGV[2]) then
-  return {'skew', fields._v}
+if layout > tonumber(ARGV[2]) then
+  return {'skew', tostring(layout)}
 end
 
-local left = redis.call('PTTL', session)
-if left < idle * 0.9 then
+if redis.call('PTTL', session) < idle * 0.9 then
   local clock = redis.call('TIME')
-  local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-  if tonumber(fields._end) <= now then
+  local left = last - clock[1] * 1000 - math.floor(clock[2] / 1000)
+  if left <= 0 then
     redis.call('DEL', session)
     return {'gone'}
   end
-  redis.call('PEXPIRE', session, math.min(idle, tonumber(fields._end) - now))
+  redis.call('PEXPIRE', session, math.min(idle, left))
 end
 
-return {'ok', flat}
+return {'ok', cjson.encode({revision = revision, lines = lines})}

@@ -17,7 +17,7 @@ from services.cart.store import Script, Store
 from services.cart.strategies.protocol import Answer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from services.cart.config import Config
     from services.cart.model import Lines
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 #: How a cart is laid out in the store. A release that changes it must first be able to read both.
 LAYOUT = 1
 _ORDER_SECONDS = 7 * 24 * 3600
-_FIELD = "i:"
 
 
 def _script(name: str) -> Script:
@@ -52,9 +51,7 @@ class Stateless:
         )
         if status != "ok":
             _refuse(status, found)
-        fields = dict(_pairs(found))
-        lines = tuple((name[len(_FIELD) :], int(fields[name])) for name in fields if name.startswith(_FIELD))
-        return Cart(lines, int(fields["_rev"]))
+        return _cart(json.loads(found))
 
     async def change(self, session: str, ask: Ask) -> Answer:
         key = self._key(session)
@@ -130,19 +127,20 @@ def _answer(record: dict[str, Any], *, replayed: bool) -> Answer:
     order = record.get("order")
     return Answer(
         server=record["server"],
-        cart=Cart(_lines(record["lines"]), record["revision"]),
+        cart=_cart(record),
         order=order and Order(order["id"], order["revision"], _lines(order["lines"]), order["total"]),
         replayed=replayed,
     )
 
 
+def _cart(record: dict[str, Any]) -> Cart:
+    return Cart(_lines(record["lines"]), record["revision"])
+
+
 def _lines(flat: Any) -> Lines:
     # An empty list and an empty object are the same table in Lua; it comes back as either.
-    return tuple((sku, int(quantity)) for sku, quantity in _pairs(flat or ()))
-
-
-def _pairs(flat: Any) -> Iterable[tuple[str, Any]]:
-    return zip(flat[::2], flat[1::2], strict=True)
+    flat = flat or ()
+    return tuple(zip(flat[::2], flat[1::2], strict=True))
 
 
 def _ms(seconds: float) -> int:
