@@ -19,32 +19,52 @@ ROOMS = ("lab", "lb", "services")
 
 #: Modules that only compute: rules, tables, judgements, drawings. A pattern that matches nothing is an error.
 PURE = (
+    "lab/acts.py",
     "lab/claims.py",
     "lab/declarations.py",
     "lab/errors.py",
     "lab/history.py",
+    "lab/judging.py",
     "lab/ledger.py",
     "lab/oracle.py",
+    "lab/report/junit.py",
+    "lab/report/results.py",
+    "lab/report/summary.py",
     "lab/scenario.py",
     "lab/scenarios/*.py",
+    "lab/settings.py",
     "lab/targets.py",
     "lab/timeline.py",
     "lab/topology.py",
     "lab/verdict.py",
     "lab/view/*.py",
+    "lab/workload/outcome.py",
     "lab/workload/plan.py",
     "lb/balance.py",
+    "lb/body.py",
+    "lb/counters.py",
     "lb/diagnosis.py",
     "lb/failover.py",
+    "lb/health.py",
     "lb/http1.py",
+    "lb/learned.py",
     "lb/pool.py",
     "lb/refusals.py",
+    "lb/request.py",
+    "lb/response.py",
     "lb/retry.py",
+    "lb/route.py",
+    "lb/settings.py",
     "lb/sticky.py",
+    "services/cart/config.py",
+    "services/cart/errors.py",
+    "services/cart/model.py",
+    "services/cart/strategies/protocol.py",
+    "services/cart/wire.py",
 )
 
 #: Where the drawings meet the terminal; sample plays a made-up run in real time.
-SHELL = {f"lab/view/{name}.py" for name in ("choice", "keys", "plain", "sample", "screen")}
+SHELL = {f"lab/view/{name}.py" for name in ("choice", "keys", "picture", "plain", "sample", "screen")}
 
 #: What a pure module never touches, and the word for it.
 OUTSIDE = {
@@ -58,6 +78,17 @@ OUTSIDE = {
 OUTSIDE_CALLS = {"open": "the file system", "print": "the terminal", "input": "the terminal"}
 #: Modules with dice in them, and the one name of each that has none.
 HARMLESS_IN = {"random": "Random", "uuid": "UUID"}
+FILE_CALLS = {
+    "read_text",
+    "read_bytes",
+    "write_text",
+    "write_bytes",
+    "exists",
+    "iterdir",
+    "glob",
+    "mkdir",
+    "unlink",
+}
 CLOCK_READERS = {"now", "utcnow", "today"}
 
 LONGEST_MODULE = 300
@@ -143,6 +174,8 @@ def _touches_of(node: ast.AST) -> Iterator[str]:
             yield f"line {node.lineno}: Random() without a seed (dice)"
         case ast.Call(func=ast.Attribute(attr=attribute)) if attribute in CLOCK_READERS:
             yield f"line {node.lineno}: .{attribute}() (the clock)"
+        case ast.Call(func=ast.Attribute(attr=attribute)) if attribute in FILE_CALLS:
+            yield f"line {node.lineno}: .{attribute}() (the file system)"
         case ast.Call(func=ast.Name(id=name)) if name in OUTSIDE_CALLS:
             yield f"line {node.lineno}: {name}() ({OUTSIDE_CALLS[name]})"
         case _:
@@ -267,6 +300,7 @@ def test_tests_wait_for_conditions_and_not_for_a_fixed_time() -> None:
         "import uuid\nuuid.uuid4()",
         "from datetime import datetime\ndatetime.now()",
         "open('x')",
+        "from pathlib import Path\nPath('x').read_text()",
     ],
 )
 def test_the_checker_sees_an_impure_module(source: str) -> None:
