@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from dataclasses import asdict
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from lb.feed import Feed
 from lb.metrics import exposition
 from lb.operations import WISHES
 from lb.settings import BadSetting, address_of
@@ -16,15 +17,12 @@ from lb.sticky import LearnSticky, fingerprint
 
 if TYPE_CHECKING:
     from lb.balancer import Balancer
-    from lb.events import Notice
     from lb.learned import Binding, Learned
     from lb.operations import Operations
     from lb.pool import Server
 
 MAX_PAGE = 1000
 MAX_WEIGHT = 256
-#: A listener that falls this far behind is cut off rather than kept in memory.
-MAX_UNREAD_NOTICES = 10_000
 
 
 def create_admin(balancer: Balancer, operations: Operations) -> web.Application:
@@ -42,6 +40,7 @@ def create_admin(balancer: Balancer, operations: Operations) -> web.Application:
             web.get("/metrics", admin.metrics),
         ]
     )
+    app.on_shutdown.append(admin.end_feeds)
     return app
 
 
@@ -49,7 +48,7 @@ class Admin:
     def __init__(self, balancer: Balancer, operations: Operations) -> None:
         self._balancer = balancer
         self._operations = operations
-        self._loop = asyncio.get_running_loop()
+        self._feeds: set[Feed] = set()
 
     async def servers(self, _: web.Request) -> web.Response:
         settings, routing = self._balancer.settings, self._balancer.routing
@@ -87,7 +86,7 @@ class Admin:
         return web.Response(status=204)
 
     async def sessions(self, request: web.Request) -> web.Response:
-        table, now = self._table(), self._loop.time()
+        table, now = self._table(), monotonic()
         server = self._known(request.query["server"]) if "server" in request.query else None
         if table is None:
             return web.json_response({"total": 0, "sessions": [], "next": None})
@@ -104,7 +103,7 @@ class Admin:
 
     async def session(self, request: web.Request) -> web.Response:
         """Named by its fingerprint or by the cookie's value; the table knows only the former."""
-        table, now, asked = self._table(), self._loop.time(), request.match_info["session"]
+        table, now, asked = self._table(), monotonic(), request.match_info["session"]
         if table is None:
             raise _refusal(web.HTTPNotFound, "nothing is tied to a server here: sticky is not learn")
         for name in (asked, fingerprint(asked.encode())):
@@ -119,18 +118,22 @@ class Admin:
         response = web.StreamResponse(
             headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"}
         )
-        unread: asyncio.Queue[Notice] = asyncio.Queue(MAX_UNREAD_NOTICES)
-        if request.query.get("history") == "1":
-            for notice in self._balancer.events.history():
-                unread.put_nowait(notice)
-        stop = self._balancer.events.listen(unread.put_nowait)
+        feed = Feed(self._balancer.events, with_history=request.query.get("history") == "1")
+        self._feeds.add(feed)
         try:
             await response.prepare(request)
-            while True:
-                notice = await unread.get()
+            async for notice in feed:
                 await response.write(b"data: " + json.dumps(notice).encode() + b"\n\n")
+        except ConnectionResetError:
+            pass  # the listener has left
         finally:
-            stop()
+            self._feeds.discard(feed)
+            feed.close()
+        return response
+
+    async def end_feeds(self, _: web.Application) -> None:
+        for feed in self._feeds:
+            feed.end()
 
     async def counters(self, _: web.Request) -> web.Response:
         counters = self._balancer.counters

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from lb.counters import Counters
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
 
     from lb.events import Events
     from lb.health import Result
-    from lb.http1 import ResponseHead
     from lb.pool import Address, Change, Server
+    from lb.response import ResponseHead
     from lb.route import Route, Routing
     from lb.settings import Settings
 
@@ -34,7 +35,7 @@ class Balancer:
         #: Told of trouble with a server that live traffic has met; the checks put themselves here.
         self.on_trouble: Callable[[Server, Result | None], None] = lambda server, result: None  # noqa: ARG005
         self._all_gone = asyncio.Event()
-        self._lanes: dict[Server, Lane] = {}
+        self.lanes: dict[Server, Lane] = {}
         self._loop = asyncio.get_running_loop()
         self._sweeping = self._loop.call_later(SWEEP_SECONDS, self._sweep)
 
@@ -42,26 +43,22 @@ class Balancer:
 
     def add_server(self, name: str, address: Address) -> Server:
         server = self.routing.pool.add(name, address)
-        self._lanes[server] = Lane(
+        self.lanes[server] = Lane(
             server,
             connect_timeout=self.settings.connect_timeout,
             most_idle=self.settings.most_idle,
-            clock=self._loop.time,
         )
         self.events.tell("server", server=name, **{"from": None}, to=server.state.shown, cause="added")
         return server
 
     def remove_server(self, server: Server) -> None:
         self.tell(self.routing.pool.remove(server))
-        self._lanes.pop(server).close()
+        self.lanes.pop(server).close()
 
     def tell(self, change: Change | None) -> None:
         if change is not None and change.before.shown != change.after.shown:
             facts: dict[str, Any] = {"from": change.before.shown, "to": change.after.shown}
             self.events.tell("server", server=change.server, **facts, cause=change.cause)
-
-    def lane(self, server: Server) -> Lane:
-        return self._lanes[server]
 
     def suspect(self, server: Server, result: Result | None) -> None:
         """Live traffic met trouble: ``result`` is as good as a failed check, None asks for one now."""
@@ -70,12 +67,12 @@ class Balancer:
     # Exchanges
 
     def new_client(self) -> Client:
-        return Client(self, self._loop)
+        return Client(self)
 
-    def client_came(self, client: Client) -> None:
+    def on_client(self, client: Client) -> None:
         self.clients.add(client)
 
-    def client_left(self, client: Client) -> None:
+    def on_client_left(self, client: Client) -> None:
         self.clients.discard(client)
         self._note_if_gone()
 
@@ -88,37 +85,43 @@ class Balancer:
         host = str(peer[0]) if peer else "unknown"
         return b"Via: 1.1 lb\r\nX-Forwarded-For: %b\r\nX-Forwarded-Proto: http\r\n" % host.encode("ascii")
 
-    def answer_used(self, route: Route, server: Server, head: ResponseHead, now: float) -> None:
-        self.counters.hrsp[head.status // 100] += 1
-        server.counters.hrsp[head.status // 100] += 1
-        left = self.routing.sticky.settle(route.tie, server, head.set_cookies, now)
-        if left is not None:
-            self.counters.moved[left.name, server.name, route.left_because] += 1
-            facts: dict[str, Any] = {"from": left.name, "to": server.name, "cause": route.left_because}
-            self.events.tell("moved", session=route.tie.session, **facts)
+    def on_answer(self, route: Route, server: Server, head: ResponseHead, now: float) -> None:
+        """The answer of ``server`` goes to the client."""
+        kind = head.status // 100
+        self.counters.hrsp[kind] += 1
+        server.counters.hrsp[kind] += 1
+        if head.set_cookies or route.home is not server:
+            left = self.routing.sticky.settle(route, server, head.set_cookies, now)
+            if left is not None:
+                self._on_moved(route, left, server)
 
-    def answered(self, status: int) -> None:
+    def _on_moved(self, route: Route, left: Server, server: Server) -> None:
+        self.counters.moved[left.name, server.name, route.left_because] += 1
+        facts: dict[str, Any] = {"from": left.name, "to": server.name, "cause": route.left_because}
+        self.events.tell("moved", session=route.session, **facts)
+
+    def on_own_answer(self, status: int) -> None:
         self.counters.hrsp[status // 100] += 1
 
-    def refused(self, status: int) -> None:
+    def on_refused(self, status: int) -> None:
         self.counters.refused += 1
         self.counters.hrsp[status // 100] += 1
 
-    def retried(self, server: Server) -> None:
+    def on_retry(self, server: Server) -> None:
         server.counters.wretr += 1
         self.counters.retries += 1
 
-    def redispatched(self, server: Server) -> None:
+    def on_redispatch(self, server: Server) -> None:
         server.counters.wredis += 1
         self.counters.redispatches += 1
 
     # Time
 
     def _sweep(self) -> None:
-        now = self._loop.time()
+        now = monotonic()
         for client in [client for client in self.clients if client.deadline < now]:
             client.on_deadline()
-        for lane in self._lanes.values():
+        for lane in self.lanes.values():
             lane.close_idle(self.settings.server_idle_timeout)
         self.routing.sticky.expire(now)
         self._sweeping = self._loop.call_later(SWEEP_SECONDS, self._sweep)
@@ -140,5 +143,5 @@ class Balancer:
         self._sweeping.cancel()
         for client in tuple(self.clients):
             client.transport.abort()
-        for lane in self._lanes.values():
+        for lane in self.lanes.values():
             lane.close()

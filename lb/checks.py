@@ -11,9 +11,9 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from lb.health import Health, Result
-from lb.http1 import parse_response
 from lb.pool import CHECKED, Event, State
 from lb.refusals import BadMessage
+from lb.response import parse_response
 
 if TYPE_CHECKING:
     from lb.balancer import Balancer

@@ -8,7 +8,8 @@ What was sent is kept, up to a small limit, for as long as it may have to be sen
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from time import monotonic
+from typing import TYPE_CHECKING, Final
 
 from lb import retry
 from lb.body import LAST_CHUNK, chunk
@@ -16,18 +17,19 @@ from lb.health import Result
 from lb.http1 import CHUNKED, UNTIL_CLOSE
 from lb.refusals import REQUEST_ERROR, BadMessage, Unanswered
 from lb.retry import Decision, Phase
-from lb.route import Route
 
 if TYPE_CHECKING:
     from lb.balancer import Balancer
-    from lb.http1 import RequestHead, ResponseHead
     from lb.pool import Server
     from lb.proxy import Client
+    from lb.request import RequestHead
+    from lb.response import ResponseHead
     from lb.upstream import ServerConnection
 
-
 #: Bodies whose end the client must be told in another way than by a length.
-_UNSIZED = (CHUNKED, UNTIL_CLOSE)
+_UNSIZED: Final = (CHUNKED, UNTIL_CLOSE)
+# Naming an enum's member costs a lookup each time; these are named for every request.
+_CONNECTING, _SENT, _ANSWERED = Phase.CONNECTING, Phase.SENT, Phase.ANSWERED
 
 
 class Exchange:
@@ -37,22 +39,23 @@ class Exchange:
     )  # fmt: skip
 
     def __init__(self, balancer: Balancer, client: Client, head: RequestHead, message: bytes) -> None:
+        fields = head.fields
         self._balancer = balancer
         self.client = client
         self.head = head
         self.over = False
-        self.route = Route(balancer.routing.sticky.find(head.cookies, client.now))
+        self.route = balancer.routing.sticky.find(fields, client.now)
         self._server: Server | None = None
         self._connection: ServerConnection | None = None
-        self._phase = Phase.CONNECTING
+        self._phase = _CONNECTING
         self._sent: list[bytes] | None = [message]
         self._sent_size = len(message)
-        self._request_done = head.length == 0
+        self._request_done = fields.length == 0
         self._chunking = False
         self._fresh = False
         self._occupies = False
         self._repeatable = retry.may_repeat(
-            head.method, has_key=head.has_key, retry_keyed=balancer.settings.retry_keyed
+            head.method, has_key=fields.has_key, retry_keyed=balancer.settings.retry_keyed
         )
 
     @property
@@ -76,8 +79,8 @@ class Exchange:
 
     def send(self, payload: bytes, *, last: bool) -> None:
         """Pass on a piece of the request's body."""
-        if self.head.length == CHUNKED:
-            payload = (chunk(payload) if payload else b"") + (LAST_CHUNK if last else b"")
+        if self.head.fields.length == CHUNKED:
+            payload = _framed(payload, done=last)
         self._request_done = last
         self._sent_size += len(payload)
         if self._sent is not None:
@@ -93,7 +96,8 @@ class Exchange:
 
     def _await_progress(self) -> None:
         settings = self._balancer.settings
-        self.client.wait(settings.response_timeout if self._request_done else settings.body_timeout)
+        limit = settings.response_timeout if self._request_done else settings.body_timeout
+        self.client.deadline = monotonic() + limit
 
     def _go_to(self, server: Server) -> None:
         """A request that must not be repeated gets a fresh connection: the server could be closing
@@ -103,10 +107,10 @@ class Exchange:
         self._occupies = True
         server.active += 1
         server.requests += 1
-        lane = self._balancer.lane(server)
+        lane = self._balancer.lanes[server]
         connection = lane.take() if self._repeatable and not self._fresh else None
         if connection is None:
-            self.client.wait(None)  # a connect has its own limit
+            self.client.deadline = monotonic() + self._balancer.settings.connect_timeout + 1
             lane.connect_for(self)
         else:
             server.counters.reuse += 1
@@ -122,10 +126,11 @@ class Exchange:
 
     def _use(self, connection: ServerConnection) -> None:
         self._connection = connection
-        self._phase = Phase.SENT
-        self.client.hold(held=False)
+        self._phase = _SENT
         self._await_progress()
         sent = self._sent or []
+        if len(sent) > 1:
+            self.client.hold(held=False)
         if not self._repeatable or self._sent_size > self._balancer.settings.replay_limit:
             self._sent = None
         connection.serve(self, sent[0] if len(sent) == 1 else b"".join(sent))
@@ -134,44 +139,44 @@ class Exchange:
 
     def on_interim(self, head: ResponseHead) -> None:
         """100, 102, 103: passed on, except to HTTP/1.0, which does not know them."""
-        self._phase = Phase.ANSWERED
-        if not self.head.is_http10:
+        self._phase = _ANSWERED
+        if not self.head.fields.is_http10:
             self.client.write(b"HTTP/1.1 %d%b\r\n%b\r\n" % (head.status, head.reason, head.block))
 
     def on_answer(self, head: ResponseHead, payload: bytes, *, done: bool) -> None:
         client = self.client
-        self._phase = Phase.ANSWERED
-        self._balancer.answer_used(self.route, self._asked(), head, client.now)
+        self._phase = _ANSWERED
+        self._balancer.on_answer(self.route, self._asked(), head, client.now)
         framing = b""
-        close = not client.may_stay(self.head)
+        stays = client.may_stay(self.head.fields)
         if head.length in _UNSIZED:
-            self._chunking = not self.head.is_http10
-            close = close or not self._chunking
-            framing = b"Transfer-Encoding: chunked\r\n" if self._chunking else b""
-        if self._chunking:
-            payload = self._framed(payload, done=done)
-        client.write(
+            framing, stays = self._frame_anew(stays=stays)
+            if self._chunking:
+                payload = _framed(payload, done=done)
+        extra = self.lab_fields() if self._balancer.settings.lab_headers else b""
+        client.transport.write(
             b"HTTP/1.1 %d%b\r\n%b%b%b%b\r\n%b"
-            % (head.status, head.reason, head.block, framing, self.lab_fields(),
-               client.persistence_field(self.head, close=close), payload)
+            % (head.status, head.reason, head.block, framing, extra, client.persistence_field(stays=stays),
+               payload)
         )  # fmt: skip
-        client.closes = close
         if done:
             self._finish()
         else:
-            client.wait(self._balancer.settings.body_timeout)
+            client.deadline = monotonic() + self._balancer.settings.body_timeout
+
+    def _frame_anew(self, *, stays: bool) -> tuple[bytes, bool]:
+        """HTTP/1.0 knows no chunks: its body ends with the connection."""
+        if self.head.fields.is_http10:
+            return b"", False
+        self._chunking = True
+        return b"Transfer-Encoding: chunked\r\n", stays
 
     def on_body(self, payload: bytes, *, done: bool) -> None:
-        if self._chunking:
-            payload = self._framed(payload, done=done)
-        self.client.write(payload)
+        self.client.write(_framed(payload, done=done) if self._chunking else payload)
         if done:
             self._finish()
         else:
-            self.client.wait(self._balancer.settings.body_timeout)
-
-    def _framed(self, payload: bytes, *, done: bool) -> bytes:
-        return (chunk(payload) if payload else b"") + (LAST_CHUNK if done else b"")
+            self.client.deadline = monotonic() + self._balancer.settings.body_timeout
 
     def hold_answer(self, *, held: bool) -> None:
         if self._connection is not None:
@@ -181,8 +186,7 @@ class Exchange:
         connection = self._leave_server()
         self.over = True
         if connection is not None:
-            connection.keepable = connection.keepable and self._request_done
-            connection.release()
+            connection.release(request_was_sent=self._request_done)
         self.client.on_exchange_over(was_read=self._request_done)
 
     # Trouble
@@ -192,9 +196,8 @@ class Exchange:
         reason = "timed out" if timed_out else error.strerror or str(error)
         server.counters.econ += 1
         self._fresh = False
-        self._balancer.suspect(
-            server, Result(passed=False, code="L4TOUT" if timed_out else "L4CON", detail=reason)
-        )
+        code = "L4TOUT" if timed_out else "L4CON"
+        self._balancer.suspect(server, Result(passed=False, code=code, detail=reason))
         if not self.over:
             word = "connection_timeout" if timed_out else "connection_refused"
             self._fail(word, f"no connection to {server.name} at {server.address}: {reason}")
@@ -207,21 +210,21 @@ class Exchange:
         # An idle connection that its server had closed says nothing about the server: it is asked
         # once more on a fresh one, before a session is moved for nothing.
         was_reused = self._connection is not None and self._connection.reused
-        self._fresh = was_reused and self._phase is Phase.SENT and server.available(tied=True)
+        self._fresh = was_reused and self._phase is _SENT and server.available(tied=True)
         how = f": {error}" if error else ""
         detail = f"{server.name} closed the connection before it answered{how}; whether it acted is not known"
         self._fail("connection_terminated", detail)
 
     def on_bad_answer(self, error: BadMessage) -> None:
         self._asked().counters.eresp += 1
-        if self._phase is Phase.ANSWERED:
+        if self._phase is _ANSWERED:
             self._cut()
         else:
             self._give_up(Unanswered(502, "http_protocol_error", error.detail))
 
     def on_deadline(self) -> None:
         """Too long without progress, whoever of the two is to blame."""
-        if self._phase is Phase.ANSWERED:
+        if self._phase is _ANSWERED:
             self._cut()
         elif not self._request_done:
             self._give_up(Unanswered(408, REQUEST_ERROR, "the request's body stopped coming"))
@@ -253,10 +256,10 @@ class Exchange:
         elif decision is Decision.ANSWER_ERROR:
             self._give_up(Unanswered(504 if word == "connection_timeout" else 502, word, detail))
         elif self._fresh:
-            self._balancer.retried(server)
+            self._balancer.on_retry(server)
             self._go_to(server)
         else:
-            self._balancer.redispatched(server)
+            self._balancer.on_redispatch(server)
             self.start()
 
     def _cut(self) -> None:
@@ -267,12 +270,13 @@ class Exchange:
 
     def _give_up(self, reason: Unanswered) -> None:
         self._end_unanswered()
-        self.client.refuse(reason, fields=self.lab_fields(), was_read=self._request_done, head=self.head)
+        fields = self.lab_fields() if self._balancer.settings.lab_headers else b""
+        self.client.refuse(reason, self.head, extra=fields, was_read=self._request_done)
 
     def _end_unanswered(self) -> None:
         connection = self._leave_server()
         self.over = True
-        self._balancer.routing.sticky.abandon(self.route.tie)
+        self._balancer.routing.sticky.abandon(self.route)
         if connection is not None:
             connection.drop()
 
@@ -291,8 +295,6 @@ class Exchange:
 
     def lab_fields(self) -> bytes:
         """Who answered, how many servers were tried, whom the session left."""
-        if not self._balancer.settings.lab_headers:
-            return b""
         home = self.route.home
         fields = b"X-Lab-Tries: %d\r\n" % max(1, len(self.route.met))
         if self._server is None:
@@ -300,3 +302,7 @@ class Exchange:
         if home is not None and home is not self._server:
             fields += b"X-Lab-Moved-From: " + home.name.encode() + b"\r\n"
         return b"X-Lab-Server: " + self._server.name.encode() + b"\r\n" + fields
+
+
+def _framed(payload: bytes, *, done: bool) -> bytes:
+    return (chunk(payload) if payload else b"") + (LAST_CHUNK if done else b"")

@@ -58,6 +58,9 @@ class Event(StrEnum):
     REMOVED = "removed"
 
 
+#: An enum's member costs a lookup each time it is named; these two are named for every request.
+_UP, _DRAINING = State.UP, State.DRAINING
+
 TRANSITIONS: dict[tuple[State, Event], State] = {
     (State.STARTING, Event.PASSED): State.UP,
     (State.STARTING, Event.DRAIN): State.DRAINING_DOWN,
@@ -133,9 +136,9 @@ class Server:
 
     def available(self, *, tied: bool) -> bool:
         """Whether a request may go there; ``tied`` means its session already lives there."""
-        if self.state is State.UP:
+        if self.state is _UP:
             return tied or self.weight > 0
-        return tied and self.state is State.DRAINING
+        return tied and self.state is _DRAINING
 
 
 class Pool:

@@ -9,23 +9,25 @@ from __future__ import annotations
 import asyncio
 from enum import Enum, auto
 from math import inf
-from typing import TYPE_CHECKING
+from time import monotonic
+from typing import TYPE_CHECKING, Final
 
 from lb.body import Body, body_of
 from lb.diagnosis import diagnose_beginning
 from lb.exchange import Exchange
-from lb.http1 import MAX_HEAD, parse_request
+from lb.http1 import MAX_HEAD
 from lb.refusals import REQUEST_ERROR, BadMessage, Unanswered, render
+from lb.request import parse_request
 
 if TYPE_CHECKING:
     from lb.balancer import Balancer
-    from lb.http1 import RequestHead
+    from lb.request import Fields, RequestHead
 
 #: Bytes of further, pipelined requests that are taken in while one is being answered.
-READ_AHEAD = 64 * 1024
+READ_AHEAD: Final = 64 * 1024
 #: After an answer to a request that was not read to its end, the rest is read and dropped this
 #: long: closing at once would reset the connection and could destroy the answer on its way.
-LINGER_SECONDS = 2.0
+LINGER_SECONDS: Final = 2.0
 
 
 class Waits(Enum):
@@ -37,25 +39,31 @@ class Waits(Enum):
     GOODBYE = auto()
 
 
+# Naming an enum's member costs a lookup each time; these are named for every request.
+_EXCHANGE, _NEXT_REQUEST = Waits.EXCHANGE, Waits.NEXT_REQUEST
+
+
 class Client(asyncio.Protocol):
+    """``closes``: the connection ends with the answer that is under way; ``now``: its last bytes came."""
+
     __slots__ = (
-        "_balancer", "_body", "_buffer", "_forwarded", "_held", "_loop", "_waits", "closes", "deadline",
+        "_balancer", "_body", "_fields", "_forwarded", "_held", "_unread", "_waits", "closes", "deadline",
         "exchange", "now", "transport",
     )  # fmt: skip
 
     transport: asyncio.Transport
 
-    def __init__(self, balancer: Balancer, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, balancer: Balancer) -> None:
         self._balancer = balancer
-        self._loop = loop
-        self._buffer = b""
+        self._unread = b""
         self._body: Body | None = None
-        self._held = False
+        self._fields: Fields | None = None
         self._forwarded = b""
+        self._held = False
         self._waits = Waits.HEAD
         self.exchange: Exchange | None = None
         self.closes = False
-        self.now = loop.time()
+        self.now = monotonic()
         self.deadline = inf
 
     # What the loop tells it
@@ -63,29 +71,27 @@ class Client(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment]  # create_server gives a Transport
         self._forwarded = self._balancer.forwarded_by(transport.get_extra_info("peername"))
-        self._balancer.client_came(self)
+        self._balancer.on_client(self)
         self._wait_for(Waits.HEAD, self._balancer.settings.head_timeout)
 
     def data_received(self, data: bytes) -> None:
-        self.now = self._loop.time()
-        if self._waits is Waits.GOODBYE:
-            return
+        self.now = monotonic()
         if self.exchange is None:
-            self._read_head(self._buffer + data if self._buffer else data)
+            if self._waits is not Waits.GOODBYE:
+                self._read_head(self._unread + data if self._unread else data)
         elif self._body is None or self._body.done:
-            self._buffer += data
-            self.hold(held=len(self._buffer) > READ_AHEAD)
+            self._unread += data
+            self.hold(held=len(self._unread) > READ_AHEAD)
         else:
             self._read_body(self.exchange, self._body, data)
 
     def eof_received(self) -> bool:
         """Stay open, though the client will send no more, only if the exchange is to be finished."""
-        exchange = self.exchange
         self.closes = True
-        return exchange is not None and exchange.outlives_client
+        return self.exchange is not None and self.exchange.outlives_client
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the loop's signature
-        self._balancer.client_left(self)
+        self._balancer.on_client_left(self)
         if self.exchange is not None:
             self.exchange.abandon()
             self.exchange = None
@@ -99,9 +105,9 @@ class Client(asyncio.Protocol):
             self.exchange.hold_answer(held=False)
 
     def on_deadline(self) -> None:
-        if self._waits is Waits.EXCHANGE and self.exchange is not None:
+        if self.exchange is not None:
             self.exchange.on_deadline()
-        elif self._waits is Waits.HEAD and self._buffer:
+        elif self._waits is Waits.HEAD and self._unread:
             limit = self._balancer.settings.head_timeout
             self._refuse_bytes(BadMessage(408, f"the request's head was not complete after {limit:g} s"))
         else:
@@ -110,37 +116,43 @@ class Client(asyncio.Protocol):
     # Reading
 
     def _read_head(self, data: bytes) -> None:
-        end = data.find(b"\r\n\r\n")
         if data.startswith(b"\r\n"):  # an empty line too many after the last body (RFC 9112 2.2)
             data = data[2:]
-            end = data.find(b"\r\n\r\n")
+        end = data.find(b"\r\n\r\n")
         try:
             if end < 0 or end > MAX_HEAD:
-                self._buffer = data
+                self._unread = data
                 diagnose_beginning(data, MAX_HEAD)
-                if self._waits is Waits.NEXT_REQUEST:
+                if self._waits is _NEXT_REQUEST:
                     self._wait_for(Waits.HEAD, self._balancer.settings.head_timeout)
                 return
-            head = parse_request(data[: end + 2], trusted=False)
+            head = parse_request(data[: end + 2], self._fields)
         except BadMessage as error:
             self._refuse_bytes(error)
             return
-        self._buffer = data[end + 4 :]
+        self._unread = data[end + 4 :]
         self._begin(head)
 
     def _begin(self, head: RequestHead) -> None:
-        message = b"%b %b HTTP/1.1\r\n%b%bX-Forwarded-Host: %b\r\n\r\n" % (
-            head.method, head.target, head.block, self._forwarded, head.host,
-        )  # fmt: skip
+        fields = head.fields
+        if fields is not self._fields:
+            self._fields = fields
+            fields.onward = b" HTTP/1.1\r\n%b%bX-Forwarded-Host: %b\r\n\r\n" % (
+                fields.block, self._forwarded, fields.host,
+            )  # fmt: skip
         self._balancer.counters.requests += 1
+        self._waits = _EXCHANGE
+        message = head.method + b" " + head.target + fields.onward
         exchange = self.exchange = Exchange(self._balancer, self, head, message)
-        self._waits = Waits.EXCHANGE
-        if head.length == 0:
+        if fields.length == 0:
             self._body = None
             exchange.start()
-            return
-        body = self._body = body_of(head.length)
-        first, self._buffer = self._buffer, b""
+        else:
+            self._begin_body(exchange, fields.length)
+
+    def _begin_body(self, exchange: Exchange, length: int) -> None:
+        body = self._body = body_of(length)
+        first, self._unread = self._unread, b""
         if first:
             self._read_body(exchange, body, first)
         if not exchange.over:
@@ -154,7 +166,7 @@ class Client(asyncio.Protocol):
             self._refuse_bytes(error)
             return
         if body.done:
-            self._buffer = body.rest
+            self._unread = body.rest
         if payload or body.done:
             exchange.send(payload, last=body.done)
 
@@ -169,51 +181,53 @@ class Client(asyncio.Protocol):
     def write(self, data: bytes) -> None:
         self.transport.write(data)
 
-    def may_stay(self, head: RequestHead) -> bool:
-        """Whether the connection outlives the answer to ``head``."""
-        return head.keep_alive and not self.closes and not self._balancer.stopping
+    def may_stay(self, fields: Fields) -> bool:
+        """Whether the connection outlives the answer."""
+        return fields.keep_alive and not self.closes and not self._balancer.stopping
 
-    def persistence_field(self, head: RequestHead, *, close: bool) -> bytes:
-        if close:
+    def persistence_field(self, *, stays: bool) -> bytes:
+        """Decide that the connection ``stays``, and what the client is to be told about it."""
+        if not stays:
+            self.closes = True
             return b"Connection: close\r\n"
-        return b"Connection: keep-alive\r\n" if head.is_http10 else b""
+        return b"Connection: keep-alive\r\n" if self._fields and self._fields.is_http10 else b""
 
-    def refuse(self, reason: Unanswered, *, fields: bytes, was_read: bool, head: RequestHead) -> None:
+    def refuse(self, reason: Unanswered, head: RequestHead, *, extra: bytes, was_read: bool) -> None:
         """Answer in place of the servers."""
-        self.closes = not (was_read and self.may_stay(head))
-        extra = fields + self.persistence_field(head, close=self.closes)
-        self.write(
-            render(reason.status, reason.error, reason.detail, extra=extra, has_body=head.method != b"HEAD")
-        )
-        self._balancer.answered(reason.status)
+        extra += self.persistence_field(stays=was_read and self.may_stay(head.fields))
+        has_body = head.method != b"HEAD"
+        self.write(render(reason.status, reason.error, reason.detail, extra=extra, has_body=has_body))
+        self._balancer.on_own_answer(reason.status)
         self.on_exchange_over(was_read=was_read)
 
     def _refuse_bytes(self, error: BadMessage) -> None:
         """What came is no request: say so and go, for where the next one begins is not known."""
         self.exchange = None
         self.write(render(error.status, REQUEST_ERROR, error.detail, extra=b"Connection: close\r\n"))
-        self._balancer.refused(error.status)
+        self._balancer.on_refused(error.status)
         self._say_goodbye()
 
     def on_exchange_over(self, *, was_read: bool) -> None:
         self.exchange = None
-        self._body = None
         if not was_read:
             self._say_goodbye()
         elif self.closes:
             self.transport.close()
         else:
-            self.hold(held=False)
-            self._wait_for(Waits.NEXT_REQUEST, self._balancer.settings.keepalive_timeout)
-            if self._buffer:
-                self._loop.call_soon(self._read_next)
+            self._waits = _NEXT_REQUEST
+            self.deadline = monotonic() + self._balancer.settings.keepalive_timeout
+            if self._held:
+                self.hold(held=False)
+            if self._unread:
+                asyncio.get_running_loop().call_soon(self._read_next)
 
     def _read_next(self) -> None:
-        if self.exchange is None and self._buffer and not self.transport.is_closing():
-            data, self._buffer = self._buffer, b""
+        if self.exchange is None and self._unread and not self.transport.is_closing():
+            data, self._unread = self._unread, b""
             self._read_head(data)
 
     def _say_goodbye(self) -> None:
+        self._unread = b""
         self.hold(held=False)
         self._wait_for(Waits.GOODBYE, LINGER_SECONDS)
         if self.transport.can_write_eof() and not self.transport.is_closing():
@@ -225,14 +239,9 @@ class Client(asyncio.Protocol):
         self.transport.abort()
 
     def close_if_idle(self) -> None:
-        if self.exchange is None and self._waits is Waits.NEXT_REQUEST:
+        if self.exchange is None and self._waits is _NEXT_REQUEST:
             self.transport.close()
-
-    # Deadlines
-
-    def wait(self, seconds: float | None) -> None:
-        self.deadline = inf if seconds is None else self._loop.time() + seconds
 
     def _wait_for(self, what: Waits, seconds: float) -> None:
         self._waits = what
-        self.deadline = self._loop.time() + seconds
+        self.deadline = monotonic() + seconds

@@ -12,8 +12,9 @@ from lb.refusals import Unanswered
 if TYPE_CHECKING:
     from lb.balance import Balance
     from lb.failover import Failover
+    from lb.learned import Binding
     from lb.pool import Pool, Server
-    from lb.sticky import Sticky, Tie
+    from lb.sticky import Sticky
 
 
 class Routing:
@@ -29,30 +30,40 @@ class Routing:
 
 
 class Route:
-    """One request's way. ``met`` are the servers tried so far; ``home`` is where its session lived
-    when it came; ``left_because`` says in one word why it did not get its answer there.
+    """One request's way.
+
+    ``session`` and ``binding`` are its tie. The binding is not a copy: when another request of the
+    session moves it meanwhile, this one follows. ``home`` is where the session lived when the
+    request came, ``met`` are the servers tried so far, ``left_because`` says in one word why it
+    did not get its answer at home.
     """
 
-    __slots__ = ("home", "left_because", "met", "tie")
+    __slots__ = ("binding", "home", "left_because", "met", "session")
 
-    def __init__(self, tie: Tie) -> None:
-        self.tie = tie
-        self.home = tie.server
-        self.met: list[Server] = []
+    def __init__(self, session: str | None = None, binding: Binding | None = None) -> None:
+        self.session = session
+        self.binding = binding
+        self.home = binding.server if binding is not None else None
+        self.met: tuple[Server, ...] = ()
         self.left_because = ""
+
+    @property
+    def bound(self) -> Server | None:
+        """The server that the session lives on now."""
+        return self.binding.server if self.binding is not None else None
 
     def next(self, routing: Routing) -> Server:
         """The next server to try; Unanswered when there is none."""
-        bound = self.tie.server
+        bound = self.binding.server if self.binding is not None else None
         if bound is None:
             server = routing.balance.pick(routing.pool, self.met)
-        elif bound not in self.met and bound.available(tied=True):
+        elif bound.available(tied=True) and bound not in self.met:
             server = bound
         else:
             server = self._elsewhere(bound, routing)
         if server is None:
             raise self._nobody_left()
-        self.met.append(server)
+        self.met += (server,)
         return server
 
     def _elsewhere(self, bound: Server, routing: Routing) -> Server | None:
@@ -63,11 +74,11 @@ class Route:
             )
             raise Unanswered(503, "destination_unavailable", detail)
         # Requests of one session that fail over at the same time must not part ways.
-        heir = routing.sticky.heir(self.tie)
+        heir = routing.sticky.heir(self)
         if heir is None or heir in self.met or not heir.available(tied=True):
             heir = routing.balance.pick(routing.pool, self.met)
             if heir is not None:
-                routing.sticky.promise(self.tie, heir)
+                routing.sticky.promise(self, heir)
         return heir
 
     def _nobody_left(self) -> Unanswered:

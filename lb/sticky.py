@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import re
 from hashlib import sha256
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
+
+from lb.route import Route
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lb.failover import Failover
-    from lb.learned import Binding, Learned
+    from lb.learned import Learned
     from lb.pool import Server
+    from lb.request import Fields
 
-FINGERPRINT_DIGITS = 12
+FINGERPRINT_DIGITS: Final = 12
 
 
 def fingerprint(value: bytes) -> str:
@@ -25,45 +28,25 @@ def fingerprint(value: bytes) -> str:
     return sha256(value).hexdigest()[:FINGERPRINT_DIGITS]
 
 
-class Tie:
-    """A request's tie: the session and, through its binding, the server it lives on *now*.
-
-    Not a copy: when another request of the session has moved it meanwhile, this one follows.
-    """
-
-    __slots__ = ("binding", "session")
-
-    def __init__(self, session: str | None = None, binding: Binding | None = None) -> None:
-        self.session = session
-        self.binding = binding
-
-    @property
-    def server(self) -> Server | None:
-        return self.binding.server if self.binding else None
-
-
-UNTIED = Tie()
-
-
 class Sticky(Protocol):
     mode: str
 
-    def find(self, cookies: Sequence[bytes], now: float) -> Tie: ...
+    def find(self, fields: Fields, now: float) -> Route: ...
 
-    def heir(self, tie: Tie) -> Server | None:
+    def settle(self, route: Route, server: Server, set_cookies: Sequence[bytes], now: float) -> Server | None:
+        """The answer of ``server`` was used; the server that the session has left for it, if any."""
+        ...
+
+    def heir(self, route: Route) -> Server | None:
         """The server to which another request of this session is on its way already."""
         ...
 
-    def promise(self, tie: Tie, server: Server) -> None:
+    def promise(self, route: Route, server: Server) -> None:
         """``server`` is about to be asked in place of the tied one."""
         ...
 
-    def abandon(self, tie: Tie) -> None:
+    def abandon(self, route: Route) -> None:
         """No server answered: whatever was promised is void."""
-        ...
-
-    def settle(self, tie: Tie, server: Server, set_cookies: Sequence[bytes], now: float) -> Server | None:
-        """The answer of ``server`` was used; the server that the session has left for it, if any."""
         ...
 
     def expire(self, now: float) -> None:
@@ -76,17 +59,17 @@ class NoSticky:
 
     mode = "none"
 
-    def find(self, cookies: Sequence[bytes], now: float) -> Tie:  # noqa: ARG002 - the mode's signature
-        return UNTIED
+    def find(self, fields: Fields, now: float) -> Route:  # noqa: ARG002 - the mode's signature
+        return Route()
 
-    def heir(self, tie: Tie) -> Server | None:  # noqa: ARG002
+    def settle(self, route: Route, server: Server, set_cookies: Sequence[bytes], now: float) -> None: ...
+
+    def heir(self, route: Route) -> Server | None:  # noqa: ARG002 - as above
         return None
 
-    def promise(self, tie: Tie, server: Server) -> None: ...
+    def promise(self, route: Route, server: Server) -> None: ...
 
-    def abandon(self, tie: Tie) -> None: ...
-
-    def settle(self, tie: Tie, server: Server, set_cookies: Sequence[bytes], now: float) -> None: ...
+    def abandon(self, route: Route) -> None: ...
 
     def expire(self, now: float) -> None: ...
 
@@ -108,46 +91,49 @@ class LearnSticky:
         self._in_response = re.compile(rb"[ \t]*" + name + rb"=([^;]*)")
         self._heirs: dict[str, Server] = {}
 
-    def find(self, cookies: Sequence[bytes], now: float) -> Tie:
-        for line in cookies:
-            for value in self._in_request.findall(line):
-                session = fingerprint(value.rstrip(b" \t"))
-                binding = self.table.get(session, now)
-                if binding is not None:
-                    return Tie(session, binding)
-        return UNTIED
+    def find(self, fields: Fields, now: float) -> Route:
+        """The first session named in the cookies that the table knows."""
+        sessions = fields.sessions
+        if sessions is None:
+            sessions = fields.sessions = self._sessions(fields.cookies)
+        for session in sessions:
+            binding = self.table.get(session, now)
+            if binding is not None:
+                return Route(session, binding)
+        return Route()
 
-    def heir(self, tie: Tie) -> Server | None:
-        return self._heirs.get(tie.session) if tie.session else None
-
-    def promise(self, tie: Tie, server: Server) -> None:
-        if tie.session:
-            self._heirs[tie.session] = server
-
-    def abandon(self, tie: Tie) -> None:
-        if tie.session:
-            self._heirs.pop(tie.session, None)
-
-    def settle(self, tie: Tie, server: Server, set_cookies: Sequence[bytes], now: float) -> Server | None:
-        left = self._move(tie, server, now) if tie.session and tie.server is not server else None
+    def settle(self, route: Route, server: Server, set_cookies: Sequence[bytes], now: float) -> Server | None:
+        left = None
+        if route.session is not None:
+            self.abandon(route)
+            if route.bound is not server and self._failover.rebinds:
+                left = route.bound
+                self.table.bind(route.session, server, now)
         for line in set_cookies:
             match = self._in_response.match(line)
             if match and (value := match[1].rstrip(b" \t")):
-                self._learn(fingerprint(value), tie, server, now)
+                self._learn(fingerprint(value), route, server, now)
         return left
+
+    def heir(self, route: Route) -> Server | None:
+        return self._heirs.get(route.session) if route.session else None
+
+    def promise(self, route: Route, server: Server) -> None:
+        if route.session:
+            self._heirs[route.session] = server
+
+    def abandon(self, route: Route) -> None:
+        if route.session:
+            self._heirs.pop(route.session, None)
 
     def expire(self, now: float) -> None:
         self.table.expire(now)
 
-    def _move(self, tie: Tie, server: Server, now: float) -> Server | None:
-        self.abandon(tie)
-        if not self._failover.rebinds or tie.session is None:
-            return None
-        left = tie.server
-        self.table.bind(tie.session, server, now)
-        return left
+    def _sessions(self, cookies: Sequence[bytes]) -> tuple[str, ...]:
+        values = [value for line in cookies for value in self._in_request.findall(line)]
+        return tuple(fingerprint(value.rstrip(b" \t")) for value in values)
 
-    def _learn(self, session: str, tie: Tie, server: Server, now: float) -> None:
-        stays_home = session == tie.session and not self._failover.rebinds
+    def _learn(self, session: str, route: Route, server: Server, now: float) -> None:
+        stays_home = session == route.session and not self._failover.rebinds
         if not stays_home:
             self.table.bind(session, server, now)

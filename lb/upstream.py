@@ -8,26 +8,28 @@ what was meant for another.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from time import monotonic
+from typing import TYPE_CHECKING, Final
 
 from lb.body import Body, EndlessBody, body_of
-from lb.http1 import MAX_HEAD, parse_response
+from lb.http1 import MAX_HEAD
 from lb.refusals import BadMessage
+from lb.response import parse_response
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from lb.exchange import Exchange
     from lb.pool import Server
 
-SWITCHING_PROTOCOLS = 101
-FIRST_FINAL_STATUS = 200
+_SWITCHING_PROTOCOLS: Final = 101
+_FIRST_FINAL_STATUS: Final = 200
 
 
 class ServerConnection(asyncio.Protocol):
+    """``in_step``: the last answer ended where it should, so another request may follow."""
+
     __slots__ = (
-        "_at_end", "_body", "_buffer", "_held", "exchange", "idle_since", "keepable", "lane", "residence",
-        "reused", "transport",
+        "_body", "_held", "_keepable", "_unread", "at_end", "exchange", "idle_since", "in_step", "lane",
+        "residence", "reused", "transport",
     )  # fmt: skip
 
     transport: asyncio.Transport
@@ -37,18 +39,20 @@ class ServerConnection(asyncio.Protocol):
         self.residence = lane.server.residence
         self.exchange: Exchange | None = None
         self.reused = False
-        self.keepable = True
+        self.in_step = True
+        self.at_end = False
         self.idle_since = 0.0
         self._body: Body | None = None
-        self._buffer = b""
-        self._at_end = False
+        self._unread = b""
         self._held = False
+        self._keepable = False
 
     # What an exchange asks of it
 
     def serve(self, exchange: Exchange, message: bytes) -> None:
         self.exchange = exchange
         self._body = None
+        self.in_step = False
         self.transport.write(message)
 
     def write(self, data: bytes) -> None:
@@ -63,16 +67,16 @@ class ServerConnection(asyncio.Protocol):
     def drop(self) -> None:
         """Close without a word to the exchange; whatever was in flight is given up."""
         self.exchange = None
+        self.at_end = True
         self.lane.forget(self)
         self.transport.abort()
 
-    def release(self) -> None:
+    def release(self, *, request_was_sent: bool) -> None:
         """The exchange is over; keep the connection if it is in step."""
         self.exchange = None
-        body = self._body
-        in_step = body is None or (body.done and not body.rest)
-        if self.keepable and in_step and not self.transport.is_closing():
+        if self._held:
             self.hold(held=False)
+        if self.in_step and request_was_sent and not self.at_end:
             self.lane.put(self)
         else:
             self.transport.close()
@@ -84,28 +88,29 @@ class ServerConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         exchange = self.exchange
-        if exchange is None:
+        if exchange is None or self.in_step:  # nobody asked for these bytes
+            self.in_step = False
             self.drop()
             return
         try:
             if self._body is None:
-                self._read_head(exchange, self._buffer + data if self._buffer else data)
-            elif not self._body.done:
-                payload = self._body.feed(data)
-                exchange.on_body(payload, done=self._body.done)
+                self._read_head(exchange, self._unread + data if self._unread else data)
+            else:
+                self._read_body(exchange, self._body, data)
         except BadMessage as error:
             exchange.on_bad_answer(error)
 
     def eof_received(self) -> None:
-        self._at_end = True
+        self.at_end = True
 
     def connection_lost(self, exc: Exception | None) -> None:
+        clean = self.at_end and exc is None
+        self.at_end = True
         self.lane.forget(self)
         exchange = self.exchange
         if exchange is None:
             return
-        if self._at_end and exc is None and isinstance(self._body, EndlessBody):
-            self.keepable = False
+        if clean and isinstance(self._body, EndlessBody):
             exchange.on_body(b"", done=True)
         else:
             exchange.on_server_gone(exc)
@@ -124,29 +129,39 @@ class ServerConnection(asyncio.Protocol):
             if end < 0:
                 if len(data) > MAX_HEAD:
                     raise BadMessage(502, f"the head of the server's answer is over {MAX_HEAD} bytes")
-                self._buffer = data
+                self._unread = data
                 return
             head = parse_response(data[: end + 2], exchange.head.method)
             data = data[end + 4 :]
-            if head.status >= FIRST_FINAL_STATUS or head.status == SWITCHING_PROTOCOLS:
+            if head.status >= _FIRST_FINAL_STATUS or head.status == _SWITCHING_PROTOCOLS:
                 break
             exchange.on_interim(head)
-        self._buffer = b""
-        self.keepable = head.keep_alive
+        self._unread = b""
+        if len(data) == head.length:  # the usual: the whole answer came in one piece
+            self.in_step = head.keep_alive
+            exchange.on_answer(head, data, done=True)
+            return
+        self._keepable = head.keep_alive
         body = self._body = body_of(head.length)
-        exchange.on_answer(head, body.feed(data) if data else b"", done=body.done)
+        payload = body.feed(data)
+        if body.done:
+            self.in_step = head.keep_alive and not body.rest
+        exchange.on_answer(head, payload, done=body.done)
+
+    def _read_body(self, exchange: Exchange, body: Body, data: bytes) -> None:
+        payload = body.feed(data)
+        if body.done:
+            self.in_step = self._keepable and not body.rest
+        exchange.on_body(payload, done=body.done)
 
 
 class Lane:
     """All connections to one server that wait for work, latest first."""
 
-    def __init__(
-        self, server: Server, *, connect_timeout: float, most_idle: int, clock: Callable[[], float]
-    ) -> None:
+    def __init__(self, server: Server, *, connect_timeout: float, most_idle: int) -> None:
         self.server = server
         self._connect_timeout = connect_timeout
         self._most_idle = most_idle
-        self._clock = clock
         self._idle: list[ServerConnection] = []
         self._connecting: set[asyncio.Task[None]] = set()
 
@@ -154,7 +169,7 @@ class Lane:
         """The connection used last: the least likely to be closed by the server just now."""
         while self._idle:
             connection = self._idle.pop()
-            if connection.residence == self.server.residence and not connection.transport.is_closing():
+            if connection.residence == self.server.residence and not connection.at_end:
                 connection.reused = True
                 return connection
             connection.transport.close()
@@ -164,7 +179,7 @@ class Lane:
         if connection.residence != self.server.residence or len(self._idle) >= self._most_idle:
             connection.transport.close()
             return
-        connection.idle_since = self._clock()
+        connection.idle_since = monotonic()
         self._idle.append(connection)
 
     def forget(self, connection: ServerConnection) -> None:
@@ -193,7 +208,9 @@ class Lane:
 
     def close_idle(self, idle_longer_than: float) -> None:
         """Close what has waited too long; a server's own keep-alive limit must never come first."""
-        oldest_kept = self._clock() - idle_longer_than
+        oldest_kept = monotonic() - idle_longer_than
+        if not self._idle or self._idle[0].idle_since >= oldest_kept:
+            return
         stale = [connection for connection in self._idle if connection.idle_since < oldest_kept]
         self._idle = [connection for connection in self._idle if connection.idle_since >= oldest_kept]
         for connection in stale:

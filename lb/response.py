@@ -1,0 +1,97 @@
+"""Heads of responses."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from lb.http1 import (
+    CHUNKED,
+    FIELDS,
+    PROTECTED,
+    UNTIL_CLOSE,
+    content_length,
+    finder,
+    options_of,
+    without,
+)  # fmt: skip
+from lb.refusals import BadMessage
+
+_HEAD = re.compile(rb"HTTP/1\.(\d) ([1-5]\d\d)((?: [\t\x20-\x7e\x80-\xff]*+)?)\r\n(" + FIELDS + rb")")
+_FIND = finder(
+    rb"content-length|set-cookie|connection|keep-alive|proxy-connection|proxy-authenticate"
+    rb"|transfer-encoding|trailer|upgrade"
+)
+#: Fields of one hop, beside ``Connection`` itself; the framing is made anew.
+_HOP: Final = frozenset(
+    b"connection keep-alive proxy-connection proxy-authenticate transfer-encoding trailer upgrade".split()
+)
+_BODILESS: Final = frozenset({*range(100, 200), 204, 304})
+#: The one line that many servers send with every answer, worth removing without a walk over all.
+_USUAL_LINE: Final = b"\r\nConnection: keep-alive\r\n"
+_SWITCH: Final = frozenset({b"close", b"keep-alive"})
+
+
+class ResponseHead:
+    """``block`` is its field lines as they go to the client; ``length`` how long its body is."""
+
+    __slots__ = ("block", "keep_alive", "length", "reason", "set_cookies", "status", "upgrade")
+
+    def __init__(self, status: int, reason: bytes, block: bytes, *, keep_alive: bool) -> None:
+        self.status = status
+        self.reason = reason
+        self.block = block
+        self.length = UNTIL_CLOSE
+        self.keep_alive = keep_alive
+        self.set_cookies: tuple[bytes, ...] = ()
+        self.upgrade = b""
+
+
+def parse_response(head: bytes, method: bytes) -> ResponseHead:
+    """Read the head of an answer to a ``method`` request."""
+    match = _HEAD.fullmatch(head)
+    if match is None:
+        raise BadMessage(502, "the server's answer is not HTTP/1.1")
+    minor, status, reason, block = match.groups()
+    response = ResponseHead(int(status), reason, block, keep_alive=minor != b"0")
+    hop: dict[bytes, bytes] = {}
+    for field, padded in _FIND.findall(head):
+        name = field.lower()
+        value = padded.rstrip(b" \t")
+        if name == b"content-length":
+            if response.length != UNTIL_CLOSE:
+                raise BadMessage(502, "the server's answer has two Content-Lengths")
+            response.length = content_length(value, 502)
+        elif name == b"set-cookie":
+            response.set_cookies += (value,)
+        else:
+            hop[name] = hop[name] + b"," + value if name in hop else value
+    if hop:
+        _read_hop(response, hop)
+    if response.status in _BODILESS or method == b"HEAD":
+        response.length = 0
+    elif response.length == UNTIL_CLOSE:
+        response.keep_alive = False
+    return response
+
+
+def _read_hop(response: ResponseHead, hop: dict[bytes, bytes]) -> None:
+    options = options_of(hop.get(b"connection", b""))
+    if options:
+        response.keep_alive = b"close" not in options and (response.keep_alive or b"keep-alive" in options)
+    if coding := hop.get(b"transfer-encoding"):
+        response.length = _coded_length(response.length, coding)
+    response.upgrade = hop.get(b"upgrade", b"")
+    named = options - _SWITCH - PROTECTED
+    if not named and len(hop) == 1 and _USUAL_LINE in response.block:
+        response.block = response.block.replace(_USUAL_LINE, b"\r\n", 1)
+    else:
+        response.block = without(response.block, _HOP | named)
+
+
+def _coded_length(declared: int, coding: bytes) -> int:
+    if declared != UNTIL_CLOSE:
+        raise BadMessage(502, "the server's answer has both Content-Length and Transfer-Encoding")
+    if coding.lower() != b"chunked":
+        raise BadMessage(502, "the server's answer has a transfer coding other than chunked")
+    return CHUNKED
