@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from lab.cluster import leftovers, loopback, store
+from lab.cluster import leftovers, loopback
 from lab.cluster.errors import NoStore
 from lab.cluster.limits import raise_file_limit, shoppers_possible
 from lab.cluster.registry import Registry
+from lab.cluster.store_binary import WAYS_TO_GET_ONE, find_binary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,14 +71,14 @@ def python(version: tuple[int, ...]) -> Finding:
 
 def store_binary() -> Finding:
     try:
-        binary = store.find_binary()
+        binary = find_binary()
         version = subprocess.run(
             [binary.path, "--version"], capture_output=True, text=True, timeout=_VERSION_WITHIN, check=True
         ).stdout.strip()
     except NoStore:
-        return Finding(Level.BAD, "store", "no Redis or Valkey found", store.WAYS_TO_GET_ONE)
+        return Finding(Level.BAD, "store", "no Redis or Valkey found", WAYS_TO_GET_ONE)
     except (OSError, subprocess.SubprocessError) as problem:
-        return Finding(Level.BAD, "store", f"it cannot be run: {problem}", store.WAYS_TO_GET_ONE)
+        return Finding(Level.BAD, "store", f"it cannot be run: {problem}", WAYS_TO_GET_ONE)
     return Finding(Level.OK, "store", f"{version.split(' sha=')[0]} ({binary})")
 
 

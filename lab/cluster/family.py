@@ -129,6 +129,8 @@ class Family:
             self._entry.close()
         os.close(self._pipe)
         await self._warden.wait()
+        if not self._warden.last_lines():
+            self._warden.program.log.unlink(missing_ok=True)
 
     async def _start_warden(self, folder: Path) -> None:
         program = Program(

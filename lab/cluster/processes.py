@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
-from lab.cluster import programs, store
+from lab.cluster import programs
 from lab.cluster.balancer import Balancer
 from lab.cluster.errors import NotReady
 from lab.cluster.gauge import Gauge
 from lab.cluster.ports import Address
 from lab.cluster.programs import Wiring
+from lab.cluster.store_binary import find_binary
 from lab.errors import EnvironmentProblem, unknown
 from lab.timeline import ServerChanged, ServerSample
 
@@ -145,9 +146,11 @@ class ProcessSite:
         return self.servers[name]
 
     async def _open_store(self) -> Store:
+        from lab.cluster import store  # noqa: PLC0415 - a store's client takes 0.2 s to import
+
         if self._redis_url:
             return await store.join(self._redis_url)
-        return await store.start(self._family, store.find_binary(), f"{self.arm.name}-store")
+        return await store.start(self._family, find_binary(), f"{self.arm.name}-store")
 
     async def _open_balancer(self) -> None:
         child = await self._family.start(programs.balancer(self.arm, self._wiring))

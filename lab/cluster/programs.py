@@ -55,6 +55,8 @@ def server(arm: Arm, name: str, wiring: Wiring, store: Store | None) -> Program:
         "--id": name,
         "--strategy": arm.strategy,
         "--crash-delay": f"{wiring.crash_delay:g}",
+        # When the lab stops a server, it stops all: nobody is left to be told to go elsewhere.
+        "--drain": "0",
     }
     # By environment: a store's URL may hold a password, and argv is for everybody to read.
     settings = {"CART_SECRET": wiring.secret}

@@ -7,12 +7,12 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-import httpx
-
 from lab.cluster.leftovers import is_running
 from lab.errors import EnvironmentProblem
 
 if TYPE_CHECKING:
+    import httpx
+
     from lab.cluster.registry import Record
 
 #: The keeper's socket, in the family's den.
@@ -88,6 +88,8 @@ class Standing:
 
     def start(self, server: str) -> None:
         """Have the keeper start ``server`` again; returns when it is up."""
+        import httpx  # noqa: PLC0415 - 0.1 s that only these commands should pay
+
         transport = httpx.HTTPTransport(uds=str(Path(self.about.den) / SOCKET))
         with httpx.Client(transport=transport, timeout=_STARTING_TAKES_AT_MOST) as keeper:
             answer = keeper.post(f"http://keeper/servers/{server}/start")
@@ -95,6 +97,8 @@ class Standing:
             raise EnvironmentProblem(answer.json()["message"])
 
     def _admin(self, path: str) -> httpx.Response:
+        import httpx  # noqa: PLC0415 - as above
+
         url = f"{self.about.admin}{path}"
         try:
             # trust_env: a proxy of this shell has no business with loopback.

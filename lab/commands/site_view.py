@@ -36,7 +36,7 @@ class SiteTable:
             f"sticky {about.sticky}, admin API {about.admin}, carts in {about.store or 'memory'}", style=QUIET
         )
         table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style=QUIET)
-        for column in ("server", "state", "sessions", "pid", "address", "since"):
+        for column in ("server", "state", "sessions", "pid", "address", "why"):
             table.add_column(column)
         for row in self._site.servers():
             state = Text(f"{glyphs.shape(row.state)} {row.state}", style=_STYLES.get(row.state, BUSY))

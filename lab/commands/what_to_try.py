@@ -32,15 +32,15 @@ class Step:
 
 def crash_by_hand(about: Description) -> list[Step]:
     jar = Path(about.den) / COOKIE_JAR
-    curl = f"curl -w '\\n' -b {jar} -c {jar}"
+    curl = "curl -w '\\n'"
     return [
         Step(
             "put something into a cart",
-            f"{curl} -H 'Content-Type: application/json' -d '{_ITEM}' {about.front}/cart/add",
+            f"{curl} -c {jar} -H 'Content-Type: application/json' -d '{_ITEM}' {about.front}/cart/add",
         ),
-        Step("look at the cart, and at who answers", f"{curl} {about.front}/cart"),
-        Step("crash the server that answers you", f"{curl} -X POST {about.front}/crash"),
-        Step(_AFTER_THE_CRASH[about.mode], f"sleep 2; {curl} {about.front}/cart"),
+        Step("look at the cart, and at who answers", f"{curl} -b {jar} {about.front}/cart"),
+        Step("crash the server that answers you", f"{curl} -b {jar} -X POST {about.front}/crash"),
+        Step(_AFTER_THE_CRASH[about.mode], f"sleep 2; {curl} -b {jar} {about.front}/cart"),
     ]
 
 

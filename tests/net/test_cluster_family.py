@@ -40,6 +40,7 @@ DRIVER = f"""
 import asyncio, sys
 from pathlib import Path
 from lab.cluster import store
+from lab.cluster.store_binary import find_binary
 from lab.cluster.child import Program
 from lab.cluster.family import Family
 
@@ -50,7 +51,7 @@ async def main(folder):
         for name in ("one", "two"):
             listener = Program(name, [sys.executable, "-c", {LISTENER!r}], folder / "log" / name)
             await (await family.start(listener)).listening(20)
-        await store.start(family, store.find_binary(), "store")
+        await store.start(family, find_binary(), "store")
         print("ready", flush=True)
         await asyncio.Event().wait()
 
