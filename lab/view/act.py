@@ -24,7 +24,8 @@ VERDICTS = {"held": ("done", GOOD), "broken": ("down", BAD), "cannot tell": ("ot
 
 def panel(state: State) -> RenderableType:
     if any(arm.judged for arm in state.arms):
-        return Group(*_verdict(state), _keys(state))
+        # Sentences may wrap and the frame cuts what is too much: a key that is waited for goes first.
+        return Group(*(_keys(state), *_verdict(state)) if state.prompt else (*_verdict(state), _keys(state)))
     lines = [_path(state), *_story(state)]
     return Group(*lines, *[Text("")] * (HEIGHT - 1 - len(lines)), _keys(state))
 
@@ -45,14 +46,18 @@ def _path(state: State) -> Text:
 
 
 def _story(state: State) -> list[Text]:
-    if not state.acts:
-        return [Text("The sites are starting.", STRONG)]
-    act = state.acts[-1]
-    sentence = Text(clean(act.sentence), STRONG, no_wrap=True, overflow="ellipsis")
-    if not act.look_at:
-        return [sentence]
-    look_at = Text.assemble(("Look at  ", QUIET), clean(act.look_at), no_wrap=True, overflow="ellipsis")
-    return [sentence, look_at]
+    """What happens, where to look, and what else the whole run has to say."""
+    act = state.acts[-1] if state.acts else None
+    lines = [_line((clean(act.sentence) if act else "The sites are starting.", STRONG))]
+    if act and act.look_at:
+        lines.append(_line(("Look at  ", QUIET), clean(act.look_at)))
+    if state.notice:
+        lines.append(_line((state.notice, BAD)))
+    return lines
+
+
+def _line(*pieces: str | tuple[str, str]) -> Text:
+    return Text.assemble(*pieces, no_wrap=True, overflow="ellipsis")
 
 
 def _verdict(state: State) -> list[Text]:
@@ -64,10 +69,10 @@ def verdict(judged: Judged, glyphs: Glyphs) -> Text:
     """Shape, word and what was expected: losing carts can be just what an arm had to show."""
     shape, style = VERDICTS.get(judged.verdict, VERDICTS["cannot tell"])
     word = "as expected" if judged.verdict == "held" else judged.verdict
-    expected = (
-        f" (expected: {clean(judged.expected)})" if judged.expected and judged.verdict != "held" else ""
-    )
-    return Text(f"{glyphs.shape(shape)} {word.upper()}{expected}", style)
+    line = Text(f"{glyphs.shape(shape)} {word.upper()}", style)
+    if judged.expected and judged.verdict != "held":
+        line.append(f" (expected: {clean(judged.expected)})")
+    return line
 
 
 def sentence(judged: Judged, glyphs: Glyphs) -> Text:

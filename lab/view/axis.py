@@ -82,12 +82,10 @@ class Axis:
                 cells[column] = (glyphs.error, ALARM)
         if True not in hit:
             return _in_runs("FAULT", cells if any(troubled) else [("none so far", QUIET)])
-        name = _name(self.arm.faults)
         begin, end = hit.index(True), len(hit) - hit[::-1].index(True)
-        if end + 1 + len(name) <= len(hit) or begin <= len(name):
-            cells[end:] = [(" ", ""), *((letter, BAD) for letter in name)]
-        else:
-            cells[begin - len(name) - 1 : begin - 1] = [(letter, BAD) for letter in name]
+        at, name = _place(self.arm.faults, begin, end, len(cells))
+        style = ALARM if begin <= at < end else BAD
+        cells[at : at + len(name)] = [(letter, style) for letter in name]
         return _in_runs("FAULT", cells)
 
 
@@ -112,10 +110,18 @@ def _spread(cells: tuple[int, ...], columns: int) -> list[int]:
     ]
 
 
-def _name(faults: tuple[Interval, ...]) -> str:
+def _place(faults: tuple[Interval, ...], begin: int, end: int, columns: int) -> tuple[int, str]:
+    """What to call the shaded columns, and from which column on: beside them, else on them, else shorter."""
     targets = {fault.target for fault in faults}
-    whom = faults[-1].target if len(targets) == 1 else f"{len(targets)} servers"
-    return clean(f"{faults[-1].fault} {whom}")
+    whom = clean(faults[-1].target) if len(targets) == 1 else f"{len(targets)} servers"
+    for name in (f" {clean(faults[-1].fault)} {whom} ", f" {whom} "):
+        if end + len(name) <= columns + 1:
+            return end, name.rstrip()
+        if len(name) <= begin:
+            return begin - len(name), name
+        if len(name) <= end - begin:
+            return begin, name
+    return 0, whom[:columns]
 
 
 def _seconds(strip: Strip, columns: int) -> Text:

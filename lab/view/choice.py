@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING, Protocol, Self
 
 from lab.view.layout import smallest
@@ -56,6 +57,9 @@ def view_for(
     """The best view that ``console`` can show; without a screen it says why, unless that was asked for."""
     if silent:
         return Silent()
+    if isinstance(console.file, io.TextIOWrapper):
+        # A letter that the terminal's encoding lacks is no reason to lose a run.
+        console.file.reconfigure(errors="replace")
     if plain:
         return Plain(console)
     reason = why_plain(console, arms, servers)
@@ -66,10 +70,10 @@ def view_for(
 
 
 def why_plain(console: Console, arms: int, servers: int) -> str | None:
-    if not console.is_terminal or not console.is_interactive:
-        return "Plain output: this is no terminal."
     if console.is_dumb_terminal:
         return "Plain output: the terminal cannot move its cursor (TERM=dumb)."
+    if not console.is_terminal or not console.is_interactive:
+        return "Plain output: this is no terminal."
     need, have = smallest(arms, servers), console.size
     if have.width < need.width or have.height < need.height:
         return (

@@ -63,7 +63,9 @@ def described(state: State) -> str:
 
 def mid_failure(events: Sequence[Event]) -> float:
     """A moment when the first fault is well under way."""
-    began = next(event.at for event in events if isinstance(event, FaultBegan))
+    began = next((event.at for event in events if isinstance(event, FaultBegan)), None)
+    if began is None:
+        raise SystemExit("This run broke nothing: there is no failure to draw. Give a crash run's folder.")
     healed = next((event.at for event in events if isinstance(event, FaultHealed)), events[-1].at)
     return began + MID_FAILURE * (healed - began)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, NamedTuple, Self, TextIO
 
-from lab.timeline import ActBegan, ArmReady, Judged, RunBegan, RunEnded, Sampled, ServerChanged
+from lab.timeline import ActBegan, ArmReady, Judged, Noted, RunBegan, RunEnded, Sampled, ServerChanged
 from lab.view import keys
 from lab.view.glyphs import clean
 from lab.view.state import State, server_changed, update
@@ -72,6 +72,8 @@ def records(before: State, after: State, event: Event) -> Iterator[Record]:
     """What ``event`` is worth saying. Pure; most operations are worth nothing."""
     if isinstance(event, RunBegan | ActBegan | ArmReady | ServerChanged | Judged | RunEnded):
         yield from _milestone(event)
+    if isinstance(event, Noted) and event.arm is None:
+        yield Record(event.at, EVERYBODY, "note", event.text)
     for old, new in zip(before.arms, after.arms, strict=False):
         if new.happenings is not old.happenings and not isinstance(event, ServerChanged):
             last = new.happenings[-1]

@@ -128,7 +128,8 @@ def _shopping(arm: str, names: tuple[str, ...], shoppers: int, *, sticky: bool) 
     ready = [name for name in names if name != VICTIM]
     for shopper in range(shoppers):
         home, knows = names[shopper % len(names)], True
-        visits = sorted(dice.uniform(1.6, 11.8) for _ in range(dice.randint(6, 9)))
+        later = [dice.uniform(1.6, 11.8) for _ in range(dice.randint(5, 8))]
+        visits = sorted([dice.uniform(1.6, CRASH - 1), *later])
         for number, at in enumerate([*visits, READ_BACK + 1.4 * shopper / shoppers]):
             moved = None
             if sticky and home == VICTIM and at > CRASH:

@@ -34,7 +34,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """``now`` is the run's clock when the screen is drawn; ``prompt`` what a keypress is awaited for."""
+    """``now`` is the run's clock when the screen is drawn; ``prompt`` what a keypress is awaited for;
+    ``notice`` the last word that concerns the whole run.
+    """
 
     now: float = 0.0
     run: RunBegan | None = None
@@ -43,6 +45,7 @@ class State:
     flows: Mapping[str, Flow] = field(default_factory=dict)
     ended: RunEnded | None = None
     prompt: str = ""
+    notice: str = ""
     glyphs: Glyphs = UNICODE
 
     @property
@@ -154,10 +157,10 @@ def _fault_healed(state: State, event: FaultHealed) -> State:
 
 
 def _noted(state: State, event: Noted) -> State:
-    arms = [arm for arm in state.arms if event.arm in (None, arm.name)]
-    for arm in arms:
-        state = _with_arm(state, with_happening(arm, Happening(event.at, "note", clean(event.text))))
-    return state
+    if event.arm is None:
+        return replace(state, notice=clean(event.text))
+    note = Happening(event.at, "note", clean(event.text))
+    return _with_arm(state, with_happening(state.arm(event.arm), note))
 
 
 def _judged(state: State, event: Judged) -> State:
