@@ -157,5 +157,7 @@ def body_of(length: int) -> Body:
     return EndlessBody() if length == UNTIL_CLOSE else SizedBody(length)
 
 
-def chunk(payload: bytes) -> bytes:
-    return b"%x\r\n%b\r\n" % (len(payload), payload)
+def frame(payload: bytes, *, done: bool) -> bytes:
+    """``payload`` as a chunk, and the last chunk behind it when the body is ``done``."""
+    framed = b"%x\r\n%b\r\n" % (len(payload), payload) if payload else b""
+    return framed + LAST_CHUNK if done else framed

@@ -12,7 +12,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from lb import retry
-from lb.body import LAST_CHUNK, chunk
+from lb.body import frame
 from lb.health import Result
 from lb.http1 import CHUNKED, UNTIL_CLOSE
 from lb.refusals import REQUEST_ERROR, BadMessage, Unanswered
@@ -80,7 +80,7 @@ class Exchange:
     def send(self, payload: bytes, *, last: bool) -> None:
         """Pass on a piece of the request's body."""
         if self.head.fields.length == CHUNKED:
-            payload = _framed(payload, done=last)
+            payload = frame(payload, done=last)
         self._request_done = last
         self._sent_size += len(payload)
         if self._sent is not None:
@@ -152,8 +152,8 @@ class Exchange:
         if head.length in _UNSIZED:
             framing, stays = self._frame_anew(stays=stays)
             if self._chunking:
-                payload = _framed(payload, done=done)
-        extra = self.lab_fields() if self._balancer.settings.lab_headers else b""
+                payload = frame(payload, done=done)
+        extra = self._lab_fields()
         client.transport.write(
             b"HTTP/1.1 %d%b\r\n%b%b%b%b\r\n%b"
             % (head.status, head.reason, head.block, framing, extra, client.persistence_field(stays=stays),
@@ -172,7 +172,7 @@ class Exchange:
         return b"Transfer-Encoding: chunked\r\n", stays
 
     def on_body(self, payload: bytes, *, done: bool) -> None:
-        self.client.write(_framed(payload, done=done) if self._chunking else payload)
+        self.client.write(frame(payload, done=done) if self._chunking else payload)
         if done:
             self._finish()
         else:
@@ -270,8 +270,10 @@ class Exchange:
 
     def _give_up(self, reason: Unanswered) -> None:
         self._end_unanswered()
-        fields = self.lab_fields() if self._balancer.settings.lab_headers else b""
-        self.client.refuse(reason, self.head, extra=fields, was_read=self._request_done)
+        self.client.refuse(reason, self.head, extra=self._lab_fields(), was_read=self._request_done)
+
+    def _lab_fields(self) -> bytes:
+        return self.route.told(self._server) if self._balancer.settings.lab_headers else b""
 
     def _end_unanswered(self) -> None:
         connection = self._leave_server()
@@ -292,17 +294,3 @@ class Exchange:
         if self._server is None:
             raise RuntimeError("an exchange heard from a server before it was routed to one")
         return self._server
-
-    def lab_fields(self) -> bytes:
-        """Who answered, how many servers were tried, whom the session left."""
-        home = self.route.home
-        fields = b"X-Lab-Tries: %d\r\n" % max(1, len(self.route.met))
-        if self._server is None:
-            return fields
-        if home is not None and home is not self._server:
-            fields += b"X-Lab-Moved-From: " + home.name.encode() + b"\r\n"
-        return b"X-Lab-Server: " + self._server.name.encode() + b"\r\n" + fields
-
-
-def _framed(payload: bytes, *, done: bool) -> bytes:
-    return (chunk(payload) if payload else b"") + (LAST_CHUNK if done else b"")

@@ -66,6 +66,15 @@ class Route:
         self.met += (server,)
         return server
 
+    def told(self, server: Server | None) -> bytes:
+        """The same in header fields for a learner: who answered, how many were tried, whom it left."""
+        fields = b"X-Lab-Tries: %d\r\n" % max(1, len(self.met))
+        if server is None:
+            return fields
+        if self.home is not None and self.home is not server:
+            fields += b"X-Lab-Moved-From: " + self.home.name.encode() + b"\r\n"
+        return b"X-Lab-Server: " + server.name.encode() + b"\r\n" + fields
+
     def _elsewhere(self, bound: Server, routing: Routing) -> Server | None:
         self.left_because = self.left_because or bound.state.shown
         if not routing.failover.may_leave:

@@ -62,7 +62,14 @@ class NoSticky:
     def find(self, fields: Fields, now: float) -> Route:  # noqa: ARG002 - the mode's signature
         return Route()
 
-    def settle(self, route: Route, server: Server, set_cookies: Sequence[bytes], now: float) -> None: ...
+    def settle(
+        self,
+        route: Route,  # noqa: ARG002 - the mode's signature
+        server: Server,  # noqa: ARG002
+        set_cookies: Sequence[bytes],  # noqa: ARG002
+        now: float,  # noqa: ARG002
+    ) -> Server | None:
+        return None
 
     def heir(self, route: Route) -> Server | None:  # noqa: ARG002 - as above
         return None
