@@ -46,7 +46,7 @@ _CLAIMS: Final = frozenset(
     b"forwarded x-forwarded-for x-forwarded-proto x-forwarded-host x-forwarded-port".split()
 )
 _HOST = re.compile(rb"(?:[A-Za-z0-9\-._~!$&'()*+;=%]++|\[[0-9A-Fa-f:.]++\])(?::\d{0,5})?")
-_ABSOLUTE = re.compile(rb"[Hh][Tt][Tt][Pp][Ss]?://([^/?#@]*)(.*)")
+_ABSOLUTE = re.compile(rb"[Hh][Tt][Tt][Pp][Ss]?://([^/?#]*)(.*)")
 _CODINGS = re.compile(rb"(?:[\t ]*" + TOKEN + rb"+[\t ]*,?)+")
 _SLASH: Final = ord("/")
 
