@@ -13,13 +13,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-import secrets
 import shutil
 import signal
 import sys
-import tempfile
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import psutil
@@ -27,18 +24,18 @@ import psutil
 from lab.cluster import leftovers, warden
 from lab.cluster.child import Child, Program
 from lab.cluster.errors import ChildLost, ended_with
+from lab.cluster.places import new_den
 from lab.cluster.registry import Member, Record, Registry, with_member
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
     from types import TracebackType
 
     from lab.cluster.registry import Entry
 
 GRACE = 3.0
 """Seconds between SIGTERM and SIGKILL."""
-
-_LONGEST_BASE = 70
 
 
 class Family:
@@ -49,7 +46,7 @@ class Family:
 
     def __init__(self, kind: str, name: str, logs: Path, *, registry: Registry | None = None) -> None:
         self.logs = logs
-        self.den = short_temporary_path()
+        self.den = new_den()
         self._registry = registry or Registry()
         self._record = Record(kind=kind, name=name, driver=Member.of("driver", os.getpid()))
         self._entry: Entry | None = None
@@ -170,11 +167,3 @@ class Family:
 
 async def _all_ended(children: Iterable[Child]) -> None:
     await asyncio.gather(*(child.wait() for child in children))
-
-
-def short_temporary_path() -> Path:
-    """A name nobody has, short enough for a socket inside: macOS allows 103 bytes for its path."""
-    base = Path(tempfile.gettempdir())
-    if len(os.fsencode(base)) > _LONGEST_BASE:
-        base = Path("/tmp")  # noqa: S108 - the den is made 0700 under a name nobody can guess
-    return base / f"cartlab-{secrets.token_hex(5)}"

@@ -13,18 +13,18 @@ import os
 import secrets
 import shutil
 import stat
-import tempfile
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from lab.cluster.places import state_root
 from lab.errors import EnvironmentProblem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
 _RECORD = "record.json"
 
@@ -70,7 +70,7 @@ class Entry:
     """Our own place in the registry, held for as long as this process lives or until ``close``."""
 
     folder: Path
-    _lock: int
+    lock: int
 
     def write(self, record: Record) -> None:
         """Replaced in one step: a reader sees the old record or the new one, never half of one."""
@@ -80,12 +80,12 @@ class Entry:
 
     def close(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
-        os.close(self._lock)
+        os.close(self.lock)
 
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """A run found in the registry. ``record`` is None when it died before it could write one."""
+    """A run found in the registry. ``record`` is None when there is none that can be read."""
 
     folder: Path
     alive: bool
@@ -94,7 +94,7 @@ class Registered:
 
 class Registry:
     def __init__(self, root: Path | None = None) -> None:
-        self.root = root or default_root()
+        self.root = root or state_root()
 
     def new_folder(self) -> Path:
         """A path that nobody has; ``enter`` makes it."""
@@ -132,15 +132,6 @@ class Registry:
         return [run for run in self.all() if not run.alive]
 
 
-def default_root() -> Path:
-    """``CARTLAB_STATE``, else the login's runtime folder, else a private one beside the temporary files."""
-    if given := os.environ.get("CARTLAB_STATE"):
-        return Path(given)
-    if runtime := os.environ.get("XDG_RUNTIME_DIR"):
-        return Path(runtime) / "cartlab"
-    return Path(tempfile.gettempdir()) / f"cartlab-{os.getuid()}"
-
-
 def with_member(record: Record, member: Member) -> Record:
     """A server that starts again replaces its earlier process."""
     others = tuple(known for known in record.members if known.name != member.name)
@@ -159,15 +150,26 @@ def _look_at(folder: Path) -> Iterator[Registered]:
         alive = True
     finally:
         os.close(lock)
-    record = folder / _RECORD
-    text = record.read_text(encoding="utf-8") if record.exists() else ""
-    yield Registered(folder, alive, Record.from_json(text) if text else None)
+    yield Registered(folder, alive, _read(folder / _RECORD))
+
+
+def _read(record: Path) -> Record | None:
+    try:
+        return Record.from_json(record.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None  # not written yet, or by another version of the lab
 
 
 def _make_private(root: Path) -> None:
     """Others must not be able to plant records here: they would choose whom ``down`` ends."""
-    root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = root.lstat()
+    try:
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = root.lstat()
+    except OSError as problem:
+        raise EnvironmentProblem(
+            f"{root} should keep the list of running sites, but cannot be made: {problem.strerror}. "
+            "Set CARTLAB_STATE to a folder that you can write to."
+        ) from None
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
         raise EnvironmentProblem(
             f"{root} keeps the list of running sites and must be a folder that only you can use; "

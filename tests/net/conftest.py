@@ -99,7 +99,6 @@ def corner(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Corner]:
     folder = Path(tempfile.mkdtemp(prefix="t-", dir="/tmp")).resolve()
     corner = Corner(folder)
     monkeypatch.setenv("TMPDIR", str(folder))
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
     monkeypatch.setenv("CARTLAB_STATE", str(corner.state))
     monkeypatch.delenv("CARTLAB_REDIS_URL", raising=False)
     yield corner
