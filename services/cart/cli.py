@@ -38,8 +38,7 @@ class _OneLine(logging.Formatter):
 
 
 def _range(name: str) -> str:
-    least, most = settings.RANGES[name]
-    return f"{least:g} to {most:g}; default {getattr(_DEFAULTS, name):g}"
+    return f"{settings.allowed(name)}; default {getattr(_DEFAULTS, name)}"
 
 
 @click.command(

@@ -82,6 +82,11 @@ def build(raw: Mapping[str, Any]) -> Config:
     return config
 
 
+def allowed(name: str) -> str:
+    least, most = RANGES[name]
+    return f"{least} to {most}"
+
+
 def _host_and_port(listen: str) -> tuple[str, int]:
     host, colon, port = listen.rpartition(":")
     if not colon or not port.isascii() or not port.isdigit():
@@ -93,7 +98,7 @@ def _check_ranges(config: Config) -> None:
     for name, (least, most) in RANGES.items():
         value = getattr(config, name)
         if not least <= value <= most:
-            raise BadSetting(name, f"{value:g} is out of range: {least:g} to {most:g}.")
+            raise BadSetting(name, f"{value} is out of range: {allowed(name)}.")
 
 
 def _check_names(config: Config) -> None:

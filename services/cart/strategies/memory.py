@@ -60,7 +60,7 @@ class Memory:
         return self._use(session).cart
 
     async def change(self, session: str, ask: Ask) -> Answer:
-        kept = self._create(session) if ask.create else self._use(session)
+        kept = self._create() if ask.create else self._use(session)
         if replay := self._replay(kept, ask):
             return replay
         if ask.if_revision is not None and ask.if_revision != kept.cart.revision:
@@ -89,22 +89,25 @@ class Memory:
     def _use(self, session: str) -> _Session:
         self._drop_expired()
         kept = self._sessions.get(session)
-        if kept is None or self._is_expired(kept):
+        if kept is None:
+            raise NoSuchSession
+        if self._is_expired(kept):  # too old, though it was used a moment ago
+            del self._sessions[session]
             raise NoSuchSession
         kept.used = self._clock()
         self._sessions.move_to_end(session)
         return kept
 
-    def _create(self, session: str) -> _Session:
+    def _create(self) -> _Session:
         """A session that is kept only once its first change went well."""
-        if self.held() >= self._config.max_sessions and session not in self._sessions:
+        if self.held() >= self._config.max_sessions:
             raise StoreCut(
                 f"This server holds {self._config.max_sessions} carts, its limit, and throws none away "
                 "for a new one; try again when some have expired.",
                 attempted=False,
             )
         now = self._clock()
-        return self._sessions.get(session) or _Session(born=now, used=now)
+        return _Session(born=now, used=now)
 
     def _is_expired(self, kept: _Session) -> bool:
         now = self._clock()
