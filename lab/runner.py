@@ -14,6 +14,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from lab import acts
+from lab.alongside import alongside
 from lab.capacity import rate_for_each
 from lab.faults import FAULTS
 from lab.faults.together import together
@@ -66,28 +67,25 @@ class Run:
         clock = PlanClock(self.now)
         async with AsyncExitStack() as stack:
             crowds = [await stack.enter_async_context(self._crowd(name, plan, clock)) for name in self.sites]
-            watchers = await stack.enter_async_context(asyncio.TaskGroup())
-            watching = [watchers.create_task(self._watch(name)) for name in self.sites]
+            await stack.enter_async_context(alongside(*map(self._watch, self.sites)))
             await self._shop_and_break(crowds, plan, clock)
             self._announce(acts.READ_BACK)
             await asyncio.gather(*(crowd.read_back(within=READ_BACK_WITHIN) for crowd in crowds))
-            for watcher in watching:
-                watcher.cancel()
         await self.pace.look(1.0)
 
     async def _shop_and_break(self, crowds: list[Crowd], plan: Plan, clock: PlanClock) -> None:
         await self.pace.before(acts.SHOP.name)
         self._announce(acts.SHOP)
-        async with asyncio.TaskGroup() as group:
-            shopping = [group.create_task(crowd.shop()) for crowd in crowds]
+        async with alongside(*(crowd.shop() for crowd in crowds)) as shopping:
             clock.start()
             if self.settings.fault is None:
+                await asyncio.gather(*shopping)
                 return
             await self._until_the_crash(crowds, plan, clock)
             async with together(self._faults()):
                 await self.pace.look(2.0)
                 self._announce(acts.SHOP_ON)
-                await asyncio.wait(shopping)
+                await asyncio.gather(*shopping)
                 await self.pace.look(1.0)
                 await self.pace.before(acts.HEAL.name)
                 self._announce(acts.HEAL)

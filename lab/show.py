@@ -79,7 +79,6 @@ class Show:
 
     async def run(self) -> int:
         """Whatever happens, the run's folder tells it: also a run that ended early is written down."""
-        results: Results | None = None
         with self._view, interruptible(self._say, self._leave) as interruption:
             try:
                 results = await self._run()
@@ -88,14 +87,17 @@ class Show:
                     raise
                 results = self._write(None, ExitCode.INTERRUPTED, "interrupted by the user, after healing")
             except LabError as problem:
-                self._write(None, problem.exit_code, str(problem))
+                self._print(self._write(None, problem.exit_code, str(problem)))
                 raise
             except Exception as problem:
-                self._write(None, ExitCode.LAB_CRASHED, f"the lab itself crashed: {problem!r}")
+                self._print(self._write(None, ExitCode.LAB_CRASHED, f"the lab itself crashed: {problem!r}"))
                 raise
+        self._print(results)
+        return results.exit_code
+
+    def _print(self, results: Results) -> None:
         if self._output.as_json:
             click.echo(files.as_json(results))
-        return results.exit_code
 
     async def _run(self) -> Results:
         settings = self._settings

@@ -24,7 +24,7 @@ async def together(faults: Iterable[ServerCrash]) -> AsyncIterator[None]:
     holders = [asyncio.create_task(_hold(fault, begun, release)) for fault, begun in pairs]
     try:
         for _, begun in pairs:
-            await begun
+            await asyncio.shield(begun)
         yield
     finally:
         release.set()

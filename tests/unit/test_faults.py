@@ -19,8 +19,13 @@ class Stage:
     refuses: str | None = None
     slow_to_start: asyncio.Event | None = None
     never_starts: bool = False
+    slow_to_kill: asyncio.Event | None = None
+    killing: bool = False
 
     async def kill(self, server: str) -> None:
+        self.killing = True
+        if self.slow_to_kill is not None:
+            await self.slow_to_kill.wait()
         if server == self.refuses:
             raise ConnectionError(server)
         self.told.append(f"kill {server}")
@@ -111,3 +116,22 @@ async def test_faults_together_heal_when_the_run_is_cancelled() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert sorted(stage.told[2:]) == ["start server-1", "start server-2"]
+
+
+async def test_faults_together_heal_although_the_run_is_cancelled_while_they_begin() -> None:
+    stage = Stage(slow_to_kill=asyncio.Event())
+    assert stage.slow_to_kill is not None
+
+    async def run() -> None:
+        async with together([kill(stage)]):
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(run())
+    while not stage.killing:
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.sleep(0)
+    stage.slow_to_kill.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert stage.told == ["kill server-2", "start server-2"]
