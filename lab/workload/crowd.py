@@ -59,7 +59,8 @@ class Crowd:
         now: Callable[[], float],
         record: Callable[[Operation], None],
         connections: int = 100,
-        timeout: float = 5.0,
+        timeout: float = 10.0,
+        patience: float = 60.0,
     ) -> None:
         self.planned = plan.operations
         self.done = 0
@@ -67,7 +68,7 @@ class Crowd:
         self._plan = plan
         self._clock = clock
         self._record = record
-        self._door = Door(url, connections=connections, timeout=timeout)
+        self._door = Door(url, connections=connections, timeout=timeout, patience=patience)
         notebook = Notebook(arm, now, self._write_down)
         self._shoppers = [Shopper(script.shopper, self._door.person(), notebook) for script in plan.scripts]
 

@@ -63,7 +63,7 @@ async def looking_at_the_screen(seconds: float) -> None:
 
 async def eventually(is_so: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
-        while not is_so():  # noqa: ASYNC110 - what is waited for is a server's memory, which has no event
+        while not is_so():
             await asyncio.sleep(0.005)
 
 
@@ -154,6 +154,21 @@ async def test_waiting_behind_ones_own_request_counts_as_latency(shop: TinyShop)
     assert first.intended == second.intended
     assert second.completed is not None
     assert second.completed - second.intended >= 0.2 > second.completed - second.invoked
+
+
+async def test_a_site_that_cannot_keep_up_makes_shoppers_wait_and_not_fail(shop: TinyShop) -> None:
+    async def slowly(_: TinyShop, __: web.Request) -> None:
+        await looking_at_the_screen(0.1)
+
+    shop.misbehave = slowly
+    history = History()
+    crowd, clock = a_crowd(shop, everybody_at_once(12), history, connections=2, timeout=0.4)
+    async with crowd:
+        clock.start()
+        await crowd.shop()
+    ledger = judge("arm", history.operations)
+    assert ledger.operations[Outcome.OK] == 12
+    assert (ledger.latency.max or 0) > 0.5
 
 
 async def test_connections_stay_below_the_bound_and_are_kept_alive(shop: TinyShop) -> None:

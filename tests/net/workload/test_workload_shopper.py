@@ -135,13 +135,14 @@ async def test_no_answer_in_time_is_info(shop: TinyShop) -> None:
     shop.misbehave = shop.freeze
     async with Door(shop.url, timeout=0.3) as door:
         operation = await act(Bench(door).shopper(), ADD)
-    assert (operation.outcome, operation.error) == (INFO, "no answer within 0.3 s")
+    assert operation.outcome is INFO
+    assert "Timeout" in (operation.error or "")
     assert shop.seen == ["POST /cart/add"]
 
 
 async def test_no_connection_to_be_had_in_time_is_fail_because_nothing_was_sent(shop: TinyShop) -> None:
     shop.misbehave = shop.freeze
-    async with Door(shop.url, connections=1, timeout=0.5) as door:
+    async with Door(shop.url, connections=1, timeout=1.0, patience=0.2) as door:
         bench = Bench(door)
         first = asyncio.create_task(act(bench.shopper(1), ADD))
         await shop.was_asked.wait()
