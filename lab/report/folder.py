@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
 from typing import TYPE_CHECKING
+
+from lab.errors import EnvironmentProblem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,6 +28,16 @@ class RunFolder:
     @classmethod
     def create(cls, runs: Path, scenario: str, began: datetime | None = None) -> RunFolder:
         """A new folder. Runs of the same second get a number each; making the folder is what claims it."""
+        try:
+            return cls._create(runs, scenario, began)
+        except OSError as problem:
+            raise EnvironmentProblem(
+                f"Tried to make a folder for this run in {runs}; got: {problem.strerror or problem}. "
+                "Give a place that can be written with --runs DIR."
+            ) from problem
+
+    @classmethod
+    def _create(cls, runs: Path, scenario: str, began: datetime | None) -> RunFolder:
         moment = (began or datetime.now(UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
         parent = runs / scenario
         parent.mkdir(parents=True, exist_ok=True)
@@ -67,7 +80,9 @@ class RunFolder:
             fresh.symlink_to(target, target_is_directory=True)
         except (OSError, NotImplementedError):
             return _replace(latest, f"{target}\n")
-        fresh.replace(latest)
+        with contextlib.suppress(IsADirectoryError):  # somebody's own folder of that name is left alone
+            fresh.replace(latest)
+        fresh.unlink(missing_ok=True)
         return latest
 
 

@@ -95,6 +95,7 @@ class Results:
     exit_code: int
     problem: str | None
     take_away: str
+    lesson: str
     arms: dict[str, ArmResult]
     claims: tuple[Claim, ...]
     faults: tuple[Fault, ...]
@@ -103,8 +104,8 @@ class Results:
     repeat: str
 
     def to_record(self) -> dict[str, Any]:
-        """As plain JSON values, lists instead of tuples."""
-        record: dict[str, Any] = _listed(asdict(self))
+        """As plain JSON values: lists instead of tuples, times to the microsecond."""
+        record: dict[str, Any] = _plain(asdict(self))
         return record
 
 
@@ -136,7 +137,8 @@ def results_of(
         verdict=findings.verdict.value if findings else NO_VERDICT,
         exit_code=int(exit_code),
         problem=problem,
-        take_away=scenario.lesson,
+        take_away=scenario.what_you_learn,
+        lesson=scenario.lesson,
         arms={arm.name: _arm(settings, arm, timeline, findings) for arm in settings.arms},
         claims=_claims(findings),
         faults=tuple(
@@ -184,9 +186,9 @@ def _acts(timeline: Timeline, ended: float) -> tuple[Act, ...]:
     )
 
 
-def _listed(value: Any) -> Any:
+def _plain(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _listed(inner) for key, inner in value.items()}
+        return {key: _plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_listed(inner) for inner in value]
-    return value
+        return [_plain(inner) for inner in value]
+    return round(value, 6) if isinstance(value, float) else value

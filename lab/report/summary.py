@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 #: GitHub refuses a step's summary above 1 MiB; a page that is read stays far below.
 LIMIT = 60_000
-_MARKS = {"held": "✔ held", "broken": "✘ **broken**", "cannot tell": "? cannot tell"}
+#: A claim is held or broken; an arm, and so a run, is what was expected of it or not.
+_CLAIMS = {"held": "✔ held", "broken": "✘ broken", "cannot tell": "? cannot tell"}
+_OUTCOMES = _CLAIMS | {"held": "✔ as expected", "broken": "✘ not as expected"}
 _CUT = "\n\n(cut here; all of it is in results.json)\n"
 
 
@@ -26,7 +28,7 @@ def summary(results: Results) -> str:
 
 
 def _lines(results: Results) -> Iterator[str]:
-    yield f"## {_plain(results.title)}: {_mark(results.verdict)}"
+    yield f"## {_plain(results.title)}: {_outcome(results.verdict)}"
     yield ""
     yield _plain(results.question)
     yield ""
@@ -34,18 +36,23 @@ def _lines(results: Results) -> Iterator[str]:
         yield f"**{_plain(results.problem)}**"
         yield ""
     yield from _arms(results)
-    yield f"> {_plain(results.take_away)}"
+    yield f"> {_plain(results.lesson)}"
     yield ""
     if results.claims:
-        claims = ((c.id, c.arm, c.said, c.measured, _mark(c.verdict)) for c in results.claims)
+        claims = (
+            (c.id, c.arm, c.said, c.measured, _CLAIMS.get(c.verdict, c.verdict)) for c in results.claims
+        )
         yield from _table(("claim", "arm", "said", "measured", "verdict"), claims)
     if results.faults:
         faults = ((f.arm, f"{f.fault} {f.target}", _time(f.begin), _time(f.end)) for f in results.faults)
         yield from _table(("arm", "fault", "from", "until"), faults)
-    yield from _table(
-        ("act", "began", "took"), ((a.act, _time(a.began), _time(a.seconds)) for a in results.acts)
-    )
+    acts = ((act.act, _time(act.began), _time(act.seconds)) for act in results.acts)
+    yield "<details><summary>Acts and versions</summary>"
+    yield ""
+    yield from _table(("act", "began", "took"), acts)
     yield from _table(("what", "version"), results.versions.items())
+    yield "</details>"
+    yield ""
     yield f"{results.shoppers:,} shoppers, seed {results.seed}, exit code {results.exit_code}. Once more:"
     yield ""
     yield "```"
@@ -66,7 +73,7 @@ def _arms(results: Results) -> Iterator[str]:
             f"{ledger['errors']['seen']:,}",
             _milliseconds(ledger["latency"]["p50"]),
             _milliseconds(ledger["latency"]["p99"]),
-            _mark(arm.verdict),
+            _outcome(arm.verdict),
         )
         for name, arm, ledger in judged
     )
@@ -87,13 +94,13 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
 def _plain(text: str) -> str:
     """``text`` as it is: nothing in it becomes markup, a link or a second cell."""
     line = clean(text)
-    for sign in "\\`|<>[]":
+    for sign in "\\`|<>[]*_":
         line = line.replace(sign, f"\\{sign}")
     return line
 
 
-def _mark(verdict: str | None) -> str:
-    return _MARKS.get(verdict or "", verdict or "no verdict")
+def _outcome(verdict: str | None) -> str:
+    return _OUTCOMES.get(verdict or "", "no verdict")
 
 
 def _time(seconds: float | None) -> str:

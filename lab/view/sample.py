@@ -65,14 +65,14 @@ class Replay:
 
     def __init__(self, servers: int = 3, shoppers: int = SHOPPERS) -> None:
         self._began = time.monotonic()
-        self._events = events(servers, shoppers)
+        self.events = events(servers, shoppers)
 
     def clock(self) -> float:
         return time.monotonic() - self._began
 
     async def into(self, handle: Callable[[Event], None]) -> None:
         self._began = time.monotonic()
-        for event in self._events:
+        for event in self.events:
             if (wait := event.at - self.clock()) > 0:
                 await asyncio.sleep(wait)
             handle(event)

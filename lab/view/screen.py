@@ -68,6 +68,7 @@ class Screen:
                 redirect_stderr=False,
             )
             opening.enter_context(live)
+            live.refresh()
             self._open = opening.pop_all()
         return self
 
