@@ -46,13 +46,17 @@ class Program:
     def children(self) -> list[psutil.Process]:
         return [process for process in self.members() if process.pid != self.popen.pid]
 
-    def says(self, line: str) -> None:
+    def says(self, begin: str) -> str:
         """Wait for a line that begins so."""
         assert self.popen.stdout
-        for said in self.popen.stdout:
-            if said.startswith(line):
-                return
-        pytest.fail(f"it ended with {self.popen.wait()} before it said {line!r}")
+        for line in self.popen.stdout:
+            if line.startswith(begin):
+                return line
+        pytest.fail(f"it ended with {self.popen.wait()} before it said {begin!r}")
+
+    def let_run(self, seconds: float) -> None:
+        with pytest.raises(subprocess.TimeoutExpired):
+            self.popen.wait(seconds)
 
     def kill(self) -> None:
         self.popen.send_signal(signal.SIGKILL)
