@@ -148,7 +148,7 @@ class Exchange:
         self._phase = _ANSWERED
         self._balancer.on_answer(self.route, self._asked(), head, client.now)
         framing = b""
-        stays = client.may_stay(self.head.fields)
+        stays = self._request_done and client.may_stay(self.head.fields)
         if head.length in _UNSIZED:
             framing, stays = self._frame_anew(stays=stays)
             if self._chunking:

@@ -29,12 +29,15 @@ if TYPE_CHECKING:
 BACKLOG = 1024
 
 
-class PortTaken(OSError):
+class PortTaken(Exception):
     """``address`` could not be listened on."""
 
     def __init__(self, address: Address, cause: OSError) -> None:
-        super().__init__(cause.errno, cause.strerror)
-        self.address = address
+        reason = os.strerror(cause.errno) if cause.errno else str(cause)
+        super().__init__(
+            f"cannot listen on port {address.port} of {address.host}: {reason}. "
+            "Take another with --listen or --admin; port 0 takes a free one."
+        )
 
 
 async def serve(settings: Settings) -> bool:

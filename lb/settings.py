@@ -12,6 +12,9 @@ from lb.pool import Address
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+#: What can tie a session to a server.
+MODES = ("none", "learn")
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _COOKIE = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _PATH = re.compile(r"/[\x21-\x7e]*")

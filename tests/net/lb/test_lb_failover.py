@@ -1,0 +1,434 @@
+"""When a server fails: who gets the request instead, and who gets an honest error."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import sys
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from tests.net.lb.conftest import Answer, Lb, OpenBackend, Peer, Seen, StartLb
+
+GET = b"GET / HTTP/1.1\r\nHost: shop\r\n\r\n"
+POST = b"POST / HTTP/1.1\r\nHost: shop\r\nContent-Length: 5\r\n\r\nhello"
+KEYED = b"POST / HTTP/1.1\r\nHost: shop\r\nIdempotency-Key: k1\r\nContent-Length: 5\r\n\r\nhello"
+#: Checks that would not notice anything within a test: only live traffic does.
+BLIND = ("--inter", "60", "--fastinter", "60", "--downinter", "60", "--fall", "99")
+
+
+async def die(peer: Peer, seen: Seen) -> None:
+    """Take the whole request and fall over."""
+    await peer.body(seen)
+    peer.reset()
+
+
+async def test_a_refused_connection_is_met_with_another_server_for_any_method(
+    start_lb: StartLb, backend: OpenBackend
+) -> None:
+    s1, s2 = await backend("s1"), await backend("s2")
+    lb = await start_lb(s1, s2, flags=BLIND)
+    s1.close()
+    for data in (GET, POST, KEYED, POST.replace(b"POST", b"PATCH")):
+        for _ in range(2):
+            answer = await lb.ask(data)
+            assert (answer.status, answer["x-lab-server"]) == (200, "s2")
+    assert [seen.body for seen in s2.seen] == [b""] * 2 + [b"hello"] * 6
+    assert (await lb.counters())["redispatches"] >= 3
+
+
+@pytest.mark.parametrize(
+    ("data", "flags", "moves"),
+    [
+        (GET, (), True),
+        (GET.replace(b"GET", b"PUT"), (), True),
+        (POST.replace(b"POST", b"DELETE"), (), True),
+        (POST, (), False),
+        (POST.replace(b"POST", b"PATCH"), (), False),
+        (KEYED, (), False),
+        (KEYED, ("--retry-keyed",), True),
+        (POST, ("--retry-keyed",), False),
+    ],
+    ids=["GET", "PUT", "DELETE-with-body", "POST", "PATCH", "keyed", "keyed-and-allowed", "POST-and-allowed"],
+)
+async def test_a_request_that_was_sent_goes_to_another_server_only_if_that_is_harmless(
+    start_lb: StartLb, backend: OpenBackend, data: bytes, flags: tuple[str, ...], *, moves: bool
+) -> None:
+    s1, s2 = await backend("s1"), await backend("s2")
+    lb = await start_lb(s1, s2, flags=flags)
+    s1.script = s2.script = die
+    answers = []
+    for survivor in (s2, s1):
+        survivor.script = None
+        answers += [await lb.ask(data) for _ in range(3)]
+        survivor.script = die
+        s1.seen.clear() if not moves else None
+    failed = [answer for answer in answers if answer.status != 200]
+    if moves:
+        assert not failed
+        assert "2" in {answer["x-lab-tries"] for answer in answers}
+    else:
+        assert {answer.status for answer in failed} == {502}
+        assert {answer["x-lab-tries"] for answer in failed} == {"1"}
+        assert all("error=connection_terminated" in str(answer["proxy-status"]) for answer in failed)
+
+
+async def test_a_post_that_fails_was_seen_by_one_server_once(start_lb: StartLb, backend: OpenBackend) -> None:
+    s1, s2 = await backend("s1"), await backend("s2")
+    lb = await start_lb(s1, s2)
+    s1.script = s2.script = die
+    for number in range(1, 11):
+        assert (await lb.ask(POST)).status == 502
+        assert len(s1.seen) + len(s2.seen) == number
+
+
+async def test_a_body_too_large_to_keep_is_not_sent_twice(start_lb: StartLb, backend: OpenBackend) -> None:
+    s1, s2 = await backend("s1"), await backend("s2")
+    lb = await start_lb(s1, s2)
+    s1.script = s2.script = die
+    large = b"PUT / HTTP/1.1\r\nHost: shop\r\nContent-Length: 200000\r\n\r\n" + b"x" * 200_000
+    answer = await lb.ask(large)
+    assert answer.status == 502
+    assert len(s1.seen) + len(s2.seen) == 1
+
+
+async def test_an_idle_connection_that_the_server_closed_costs_nobody_an_error_or_a_session(
+    start_lb: StartLb, backend: OpenBackend
+) -> None:
+    """The closing races with requests: every request must be answered by its own server, once."""
+    s1, s2 = await backend("s1"), await backend("s2")
+    lb = await start_lb(s1, s2, flags=("--sticky", "learn"))
+    cookie = str((await lb.get())["set-cookie"]).split(";", 1)[0]
+    home = {"s1": s1, "s2": s2}[str((await lb.get(Cookie=cookie))["x-lab-server"])]
+
+    async def answer_and_close(peer: Peer, seen: Seen) -> None:
+        await peer.answer((await peer.body(seen)) or b"ok")
+        peer.writer.close()
+
+    home.script = answer_and_close
+    home.seen.clear()
+    wire = await lb.wire()
+    post = POST.replace(b"Host", b"Cookie: " + cookie.encode() + b"\r\nHost")
+    for _ in range(100):
+        answers = [await wire.get(Cookie=cookie), await wire.ask(post)]
+        assert [(answer.status, answer["x-lab-server"]) for answer in answers] == [(200, home.name)] * 2
+    assert len([seen for seen in home.seen if seen.method == "POST"]) == 100
+    assert (await lb.counters())["sessions_moved"] == 0
+
+
+async def test_requests_that_cannot_be_repeated_have_a_connection_of_their_own(
+    start_lb: StartLb, backend: OpenBackend
+) -> None:
+    s1 = await backend("s1")
+    lb = await start_lb(s1)
+    for data in (GET, POST, GET, POST):
+        assert (await lb.ask(data)).status == 200
+    first_get, first_post, second_get, second_post = [seen.connection for seen in s1.seen]
+    assert first_post != first_get
+    assert second_get in (first_get, first_post)
+    assert second_post not in (first_get, first_post)
+
+
+async def test_with_every_server_down_the_answer_is_503_at_once(
+    start_lb: StartLb, backend: OpenBackend
+) -> None:
+    s1 = await backend("s1")
+    lb = await start_lb(s1)
+    s1.close()
+    await lb.until("s1", "down")
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    wire = await lb.wire()
+    for _ in range(5):
+        answer = await wire.get()
+        assert (answer.status, answer["retry-after"], answer["set-cookie"]) == (503, "1", None)
+        assert "error=destination_unavailable" in str(answer["proxy-status"])
+    assert loop.time() - began < 1
+    await s1.open()
+    await lb.until("s1", "up")
+    assert (await wire.get()).status == 200
+
+
+async def test_without_any_server_the_answer_is_503(start_lb: StartLb) -> None:
+    lb = await start_lb()
+    assert (await lb.get()).status == 503
+    assert (await lb.ask(POST)).status == 503
+
+
+async def test_an_answer_that_does_not_come_is_a_gateway_timeout(
+    start_lb: StartLb, backend: OpenBackend
+) -> None:
+    s1 = await backend("s1")
+    lb = await start_lb(s1, flags=("--response-timeout", "0.3"))
+
+    async def think(peer: Peer, seen: Seen) -> None:
+        await peer.reader.read()
+
+    s1.script = think
+    answer = await lb.get()
+    assert answer.status == 504
+    assert "error=http_response_timeout" in str(answer["proxy-status"])
+    assert (await lb.server("s1"))["active"] == 0
+
+
+async def test_a_body_that_stops_coming_is_cut_short(start_lb: StartLb, backend: OpenBackend) -> None:
+    s1 = await backend("s1")
+    lb = await start_lb(s1, flags=("--body-timeout", "0.3"))
+
+    async def stop(peer: Peer, seen: Seen) -> None:
+        await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nsome")
+        await peer.reader.read()
+
+    s1.script = stop
+    wire = await lb.wire()
+    await wire.send(GET)
+    assert (await wire.rest()).endswith(b"\r\n\r\nsome")
+    assert (await lb.server("s1"))["active"] == 0
+
+
+async def test_an_upload_that_stops_coming_is_a_request_timeout(
+    start_lb: StartLb, backend: OpenBackend
+) -> None:
+    s1 = await backend("s1")
+    lb = await start_lb(s1, flags=("--body-timeout", "0.3"))
+    assert (await lb.ask(POST[:-1])).status == 408
+
+
+async def test_a_connect_that_gets_no_reply_is_bounded_and_another_server_answers(
+    start_lb: StartLb, backend: OpenBackend
+) -> None:
+    """A listener whose queue is full ignores further connects, as a black hole does."""
+    s1, s2 = await backend("s1"), await backend("s2")
+    lb = await start_lb(s1, s2, flags=(*BLIND, "--connect-timeout", "0.3"))
+    s1.close()
+    with ExitStack() as stack:
+        stack.enter_context(socket.create_server(("127.0.0.1", s1.port), backlog=1))
+        for _ in range(8):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)  # noqa: FBT003 - the standard library's signature
+            waiting.connect_ex(("127.0.0.1", s1.port))
+        answers = [await lb.get() for _ in range(4)]
+    assert {(answer.status, answer["x-lab-server"]) for answer in answers} == {(200, "s2")}
+    assert "2" in {answer["x-lab-tries"] for answer in answers}
+
+
+# Sessions
+
+
+async def tied(lb: Lb) -> tuple[str, str]:
+    """A new session: its cookie and its server."""
+    answer = await lb.get()
+    return str(answer["set-cookie"]).split(";", 1)[0], str(answer["x-lab-server"])
+
+
+async def test_a_session_moves_when_its_server_dies_and_does_not_move_back(
+    start_lb: StartLb, backend: OpenBackend
+) -> None:
+    s1, s2 = await backend("s1"), await backend("s2")
+    lb = await start_lb(s1, s2, flags=("--sticky", "learn"))
+    cookie, home = await tied(lb)
+    server = {"s1": s1, "s2": s2}[home]
+    server.close()
+    answer = await lb.get(Cookie=cookie)
+    assert answer.status == 200
+    other = str(answer["x-lab-server"])
+    assert (answer["x-lab-moved-from"], answer["x-lab-tries"]) == (home, "2")
+    await server.open()
+    await lb.until(home, "up")
+    for _ in range(5):
+        answer = await lb.get(Cookie=cookie)
+        assert (answer["x-lab-server"], answer["x-lab-moved-from"]) == (other, None)
+    assert (await lb.counters())["sessions_moved"] == 1
+    _, found = await lb.api("GET", f"/sessions/{cookie.partition('=')[2]}")
+    assert found["server"] == other
+
+
+async def test_strict_failover_answers_503_until_the_server_is_back(
+    start_lb: StartLb, backend: OpenBackend
+) -> None:
+    s1, s2 = await backend("s1"), await backend("s2")
+    lb = await start_lb(s1, s2, flags=("--sticky", "learn", "--failover", "strict"))
+    cookie, home = await tied(lb)
+    server = {"s1": s1, "s2": s2}[home]
+    server.close()
+    assert (await lb.get(Cookie=cookie)).status in (502, 503)
+    await lb.until(home, "down")
+    assert (await lb.get(Cookie=cookie)).status == 503
+    await server.open()
+    await lb.until(home, "up")
+    assert (await lb.get(Cookie=cookie))["x-lab-server"] == home
+
+
+async def test_a_server_that_comes_back_elsewhere_is_used_again(
+    start_lb: StartLb, backend: OpenBackend
+) -> None:
+    s1 = await backend("s1")
+    lb = await start_lb(s1, flags=("--sticky", "learn"))
+    cookie, _ = await tied(lb)
+    s1.close()
+    await lb.until("s1", "down")
+    s1.port = 0
+    await s1.open()
+    assert (await lb.put("s1", address=s1.address))["state"] == "starting"
+    server = await lb.until("s1", "up")
+    assert (server["address"], server["sessions"]) == (s1.address, 1)
+    assert (await lb.get(Cookie=cookie)).status == 200
+
+
+# Real processes, really killed
+
+SHOP = """
+import asyncio, secrets, sys
+
+async def serve(reader, writer):
+    while True:
+        head = await reader.readuntil(b"\\r\\n\\r\\n")
+        lines = head.decode().split("\\r\\n")
+        fields = dict(line.lower().split(": ", 1) for line in lines[1:] if line)
+        body = await reader.readexactly(int(fields.get("content-length", 0)))
+        if not head.startswith(b"GET /ready"):
+            await asyncio.sleep(0.05)  # so that a kill always finds requests under way
+        cookie = "" if "cookie" in fields else f"Set-Cookie: cart_sid={secrets.token_hex()}\\r\\n"
+        writer.write(f"HTTP/1.1 200 OK\\r\\n{cookie}Content-Length: {len(body)}\\r\\n\\r\\n".encode() + body)
+
+async def main():
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+asyncio.run(main())
+"""
+
+
+class Process:
+    """A server that is a process of its own."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.address = ""
+
+    async def start(self) -> None:
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-c",
+            SHOP,
+            self.name,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        assert self._process.stdout is not None
+        self.address = f"127.0.0.1:{int(await self._process.stdout.readline())}"
+
+    async def kill(self) -> None:
+        if self._process.returncode is None:
+            self._process.send_signal(signal.SIGKILL)
+            await self._process.wait()
+
+
+@pytest.fixture(name="processes")
+async def _processes() -> AsyncIterator[list[Process]]:
+    processes = [Process(f"s{n}") for n in (1, 2, 3)]
+    for process in processes:
+        await process.start()
+    yield processes
+    for process in processes:
+        await process.kill()
+
+
+class Crowd:
+    """Sessions that keep asking, each on its own connection; what each request met is kept."""
+
+    def __init__(self, lb: Lb, make: Callable[[str, int], bytes]) -> None:
+        self.lb = lb
+        self.make = make
+        self.cookies: list[str] = []
+        self.homes: dict[str, str] = {}
+        self.answers: list[tuple[str, Answer]] = []
+        self.stop = asyncio.Event()
+
+    async def enter(self, sessions: int) -> None:
+        for _ in range(sessions):
+            cookie, home = await tied(self.lb)
+            self.cookies.append(cookie)
+            self.homes[cookie] = home
+
+    async def shop(self, cookie: str) -> None:
+        wire = await self.lb.wire()
+        number = 0
+        while not self.stop.is_set():
+            number += 1
+            self.answers.append((cookie, await wire.ask(self.make(cookie, number))))
+            if self.answers[-1][1]["connection"] == "close":
+                wire = await self.lb.wire()
+
+    async def around(
+        self, break_it: Callable[[], Awaitable[None]], until: Callable[[], Awaitable[object]]
+    ) -> None:
+        """Everybody shops while ``break_it`` happens, and on until ``until`` is through."""
+        tasks = [asyncio.ensure_future(self.shop(cookie)) for cookie in self.cookies]
+        while len(self.answers) < 3 * len(self.cookies):
+            await asyncio.sleep(0.01)
+        await break_it()
+        await until()
+        enough = len(self.answers) + 3 * len(self.cookies)
+        while len(self.answers) < enough:
+            await asyncio.sleep(0.01)
+        self.stop.set()
+        await asyncio.gather(*tasks)
+
+
+def get(cookie: str, number: int) -> bytes:
+    return f"GET /{number} HTTP/1.1\r\nHost: shop\r\nCookie: {cookie}\r\n\r\n".encode()
+
+
+def keyed_post(cookie: str, number: int) -> bytes:
+    head = (
+        f"POST /{number} HTTP/1.1\r\nHost: shop\r\nCookie: {cookie}\r\nIdempotency-Key: {cookie}-{number}\r\n"
+    )
+    return head.encode() + b"Content-Length: 5\r\n\r\nhello"
+
+
+def bare_post(cookie: str, number: int) -> bytes:
+    return keyed_post(cookie, number).replace(b"Idempotency-Key", b"X-No-Key")
+
+
+@pytest.mark.parametrize("make", [get, keyed_post], ids=["GET", "keyed-POST"])
+async def test_a_server_killed_under_load_moves_exactly_its_own_sessions_and_nobody_sees_an_error(
+    start_lb: StartLb, processes: list[Process], make: Callable[[str, int], bytes]
+) -> None:
+    lb = await start_lb(*processes, flags=("--sticky", "learn", "--retry-keyed"))
+    crowd = Crowd(lb, make)
+    await crowd.enter(30)
+    victim = processes[1]
+    await crowd.around(victim.kill, lambda: lb.until(victim.name, "down"))
+    assert {answer.status for _, answer in crowd.answers} == {200}
+    movers = {cookie for cookie, answer in crowd.answers if answer["x-lab-moved-from"]}
+    assert movers == {cookie for cookie, home in crowd.homes.items() if home == victim.name}
+    assert (await lb.counters())["sessions_moved"] == len(movers) > 0
+    for process in processes:
+        server = await lb.server(process.name)
+        bound = (await lb.api("GET", f"/sessions?server={process.name}"))[1]["total"]
+        assert (server["active"], server["sessions"]) == (0, bound)
+
+
+async def test_a_post_without_a_key_in_flight_at_a_kill_gets_an_honest_502(
+    start_lb: StartLb, processes: list[Process]
+) -> None:
+    lb = await start_lb(*processes, flags=("--sticky", "learn", "--retry-keyed"))
+    crowd = Crowd(lb, bare_post)
+    await crowd.enter(12)
+    victim = processes[0]
+    await crowd.around(victim.kill, lambda: lb.until(victim.name, "down"))
+    failed = [(cookie, answer) for cookie, answer in crowd.answers if answer.status != 200]
+    assert failed, "requests were under way when the server died"
+    assert {answer.status for _, answer in failed} == {502}
+    assert all("error=connection_terminated" in str(answer["proxy-status"]) for _, answer in failed)
+    assert {crowd.homes[cookie] for cookie, _ in failed} == {victim.name}
+    assert {answer["x-lab-server"] for _, answer in failed} == {victim.name}
+    assert len(failed) <= len([home for home in crowd.homes.values() if home == victim.name])
