@@ -57,7 +57,8 @@ def test_a_rate_falls_to_zero_when_requests_stop() -> None:
 
 
 def test_a_rate_does_not_take_a_pause_for_the_second_before() -> None:
-    assert Rate().hit(1.0).hit(9.0).per_second(9.5) == 1
+    rate = Rate().hit(1.0).hit(1.1).hit(1.2).hit(9.0)
+    assert rate.per_second(9.5) == 1
 
 
 def test_nothing_asked_is_no_rate() -> None:

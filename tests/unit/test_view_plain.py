@@ -48,7 +48,7 @@ def test_every_record_is_one_line_of_the_same_columns_however_narrow_the_termina
 
 def test_what_others_wrote_can_neither_break_a_line_nor_be_taken_for_markup() -> None:
     nasty = "a\nb [red]c[/red] :boom: \x1b[31m"
-    text = told(ServerChanged(1.0, "sticky", "server-1", "down", nasty), Noted(2.0, nasty, "sticky"))
+    text = told(ServerChanged(1.0, "sticky", "server-1", "down", nasty), Noted(2.0, nasty))
     records = text.splitlines()[:2]
     assert all("a b [red]c[/red] :boom:  [31m" in record for record in records)
     assert "\x1b" not in text

@@ -91,6 +91,11 @@ def test_a_final_read_that_succeeds_at_last_is_available_again() -> None:
     assert traffic_after(ADD, replace(FINAL, outcome=Outcome.FAIL), FINAL).unanswered == 0
 
 
+def test_a_cart_that_was_seen_empty_is_counted_once_whatever_happens_later() -> None:
+    traffic = traffic_after(ADD, replace(READ, cart={}), replace(FINAL, outcome=Outcome.FAIL))
+    assert (traffic.kept, traffic.lost, traffic.unanswered) == (0, 1, 0)
+
+
 def test_a_shopper_who_was_promised_nothing_cannot_be_unavailable() -> None:
     assert traffic_after(replace(FINAL, outcome=Outcome.FAIL)).unanswered == 0
 
