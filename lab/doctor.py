@@ -86,9 +86,8 @@ def listening_port(port: int, flag: str, registry: Registry) -> Finding:
     about = f"port {port}"
     if loopback.is_free(port):
         return Finding(Level.OK, about, "free")
-    for record in registry.living("site"):
-        if any(record.site.get(side, "").endswith(f":{port}") for side in ("front", "admin")):
-            return Finding(Level.OK, about, f"used by your own {record.name} site")
+    if site := registry.site_on(port):
+        return Finding(Level.OK, about, f"used by your own {site.name} site")
     holder = loopback.owner(port) or "a process this user may not see"
     return Finding(Level.WARN, about, f"taken by {holder}", f"end that, or use: cartlab up {flag} N")
 

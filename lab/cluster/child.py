@@ -118,7 +118,7 @@ class Child:
             self._first_line.set_result(first_line)
 
     async def reap(self) -> None:
-        while (code := self._popen.poll()) is None:  # noqa: ASYNC110 - the kernel sends no event for this
+        while (code := self._popen.poll()) is None:
             await asyncio.sleep(_REAP_PAUSE)
         self._ended.set_result(code)
 

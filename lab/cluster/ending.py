@@ -30,20 +30,25 @@ class Ended:
 
 
 def end(record: Record, registry: Registry) -> Ended:
-    """SIGTERM to the keeper, who ends its children; SIGKILL when it does not, and the warden does."""
+    """SIGTERM to the keeper, who ends its children. If it does not, SIGKILL, and its warden does."""
     began = time.monotonic()
     processes = [member for member in (record.driver, *record.members) if leftovers.is_running(member)]
 
     def is_over() -> bool:
-        return not any(run.record and run.record.driver == record.driver for run in registry.all())
+        is_listed = any(run.record and run.record.driver == record.driver for run in registry.all())
+        return not is_listed and not any(map(leftovers.is_running, processes))
 
     _signal(record, signal.SIGTERM)
     was_forced = not _wait_until(is_over, _ASKED)
     if was_forced:
         _signal(record, signal.SIGKILL)
-    if not _wait_until(lambda: not any(map(leftovers.is_running, processes)), _MADE_TO):
-        left = ", ".join(str(m.pid) for m in processes if leftovers.is_running(m))
-        raise HealingFailed(f"Tried to end the site {record.name}; processes {left} outlived SIGKILL.")
+        if not _wait_until(is_over, _MADE_TO):
+            leftovers.clean(registry)  # its warden is gone as well
+    if still := [member.pid for member in processes if leftovers.is_running(member)]:
+        raise HealingFailed(
+            f"Tried to end the {record.name} site by SIGTERM, then by SIGKILL; the processes {still} are still "
+            "there. A process that outlives SIGKILL waits for a disk or a debugger: see 'ps -o pid,stat,wchan'."
+        )
     return Ended(record.name, len(processes), time.monotonic() - began, was_forced)
 
 

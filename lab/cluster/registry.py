@@ -128,6 +128,14 @@ class Registry:
     def living(self, kind: str) -> list[Record]:
         return [r.record for r in self.all() if r.alive and r.record and r.record.kind == kind]
 
+    def site_on(self, port: int) -> Record | None:
+        """The standing site whose balancer listens on ``port``."""
+        for record in self.living("site"):
+            urls = (record.site.get("front", ""), record.site.get("admin", ""))
+            if any(url.endswith(f":{port}") for url in urls):
+                return record
+        return None
+
     def dead(self) -> list[Registered]:
         return [run for run in self.all() if not run.alive]
 

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from lab.cluster import loopback
+from lab.cluster.errors import PortTaken
 from lab.cluster.registry import Registry
 from lab.cluster.standing import Standing
 from lab.commands.help_pages import exit_code_table
@@ -78,8 +79,8 @@ def up(*, mode: str, servers: int, port: int, admin_port: int, runs: Path, redis
     """
     registry = Registry()
     _refuse_a_second(mode, registry)
-    loopback.require_free(port, "--port")
-    loopback.require_free(admin_port, "--admin-port")
+    for number, flag in ((port, "--port"), (admin_port, "--admin-port")):
+        _require_free(number, flag, registry)
     folder = runs.absolute() / f"up-{mode}" / datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
     options = {"mode": mode, "servers": servers, "port": port, "admin-port": admin_port, "folder": folder}
     click.echo(f"Starting a {mode} site with {servers} servers ...")
@@ -95,6 +96,13 @@ def _refuse_a_second(mode: str, registry: Registry) -> None:
             f"A {mode} site stands already: '{own_command()} status' shows it, '{own_command()} down {mode}' "
             "ends it. A site of the other mode can stand beside it, with another --port and --admin-port."
         )
+
+
+def _require_free(port: int, flag: str, registry: Registry) -> None:
+    if site := registry.site_on(port):
+        owner = f"your own {site.name} site ('{own_command()} down {site.name}' ends it)"
+        raise PortTaken(loopback.LOOPBACK, port, owner, flag)
+    loopback.require_free(port, flag)
 
 
 def _launch(options: dict[str, Any], folder: Path, redis_url: str | None) -> None:

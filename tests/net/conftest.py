@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,9 +66,13 @@ class Program:
 
 @dataclass
 class Corner:
-    """Temporary folders and the registry of this test alone. ``temporary`` has a short path."""
+    """Temporary folders and the registry of this test alone.
+
+    ``temporary`` has a short path; ``home`` is where its programs stand and keep what may stay.
+    """
 
     temporary: Path
+    home: Path
     programs: list[Program] = field(default_factory=list)
 
     @property
@@ -77,6 +82,17 @@ class Corner:
     @property
     def environment(self) -> dict[str, str]:
         return {**os.environ, "TMPDIR": str(self.temporary), "CARTLAB_STATE": str(self.state)}
+
+    def cartlab(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """``cartlab WORDS`` to its end."""
+        return subprocess.run(
+            [sys.executable, "-m", "lab", *words],
+            env=self.environment,
+            cwd=self.home,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     def run(self, script: str, *arguments: str) -> Program:
         popen = subprocess.Popen(
@@ -98,21 +114,33 @@ class Corner:
 
 
 @pytest.fixture
-def corner(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Corner]:
-    # tmp_path is made first, or it would stand in the corner as if left over.
-    folder = Path(tempfile.mkdtemp(prefix="t-", dir="/tmp")).resolve()
-    corner = Corner(folder)
-    monkeypatch.setenv("TMPDIR", str(folder))
-    monkeypatch.setenv("CARTLAB_STATE", str(corner.state))
-    monkeypatch.delenv("CARTLAB_REDIS_URL", raising=False)
-    yield corner
+def corner(tmp_path: Path) -> Iterator[Corner]:
+    with _own_corner(tmp_path) as corner:
+        yield corner
+
+
+@pytest.fixture(scope="module")
+def shared_corner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Corner]:
+    """For tests that only look at what stands there."""
+    with _own_corner(tmp_path_factory.mktemp("home")) as corner:
+        yield corner
+
+
+@contextmanager
+def _own_corner(home: Path) -> Iterator[Corner]:
+    corner = Corner(Path(tempfile.mkdtemp(prefix="t-", dir="/tmp")).resolve(), home)
+    with pytest.MonkeyPatch.context() as settings:
+        settings.setenv("TMPDIR", str(corner.temporary))
+        settings.setenv("CARTLAB_STATE", str(corner.state))
+        settings.delenv("CARTLAB_REDIS_URL", raising=False)
+        yield corner
     for program in corner.programs:
         for process in program.members():
             process.kill()
         if program.popen.stdout:
             program.popen.stdout.close()
         program.popen.wait()
-    shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(corner.temporary, ignore_errors=True)
 
 
 def _session_of(process: psutil.Process) -> int | None:

@@ -177,7 +177,7 @@ async def test_sessions_that_had_to_move_are_counted(corner: Corner, tmp_path: P
         status, cart = await ask(f"{site.front.url}/cart", headers={"Cookie": cookie})
         assert (status, cart["cart"]) == (200, [])
         async with asyncio.timeout(10):
-            while site.sessions_moved != 1:  # noqa: ASYNC110 - a counter that makes no event
+            while site.sessions_moved != 1:
                 await asyncio.sleep(0.01)
 
 

@@ -6,13 +6,12 @@ import json
 import os
 import socket
 import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import psutil
 import pytest
 
+from lab.cluster import ending, leftovers
 from lab.cluster.registry import Registry
 from lab.cluster.standing import Standing
 from lab.commands.what_to_try import Step, around, crash_by_hand
@@ -29,15 +28,9 @@ pytestmark = pytest.mark.timeout(60)
 
 
 @pytest.fixture
-def cartlab(corner: Corner, tmp_path: Path) -> Iterator[Cartlab]:
-    def run(*words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "lab", *words],
-            env=corner.environment, cwd=tmp_path, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-
-    yield run
-    run("down")
+def cartlab(corner: Corner) -> Iterator[Cartlab]:
+    yield corner.cartlab
+    corner.cartlab("down")
 
 
 def up(cartlab: Cartlab, mode: str, *more: str) -> str:
@@ -91,13 +84,6 @@ def test_the_printed_lines_crash_a_server_by_hand(
     assert not corner.left_over()
 
 
-def test_a_browser_gets_a_page(cartlab: Cartlab) -> None:
-    up(cartlab, "sticky")
-    answer = httpx.get(standing("sticky").about.front, trust_env=False, headers={"Accept": "text/html"})
-    assert answer.status_code == 200
-    assert "<html" in answer.text.lower()
-
-
 def test_two_sites_stand_side_by_side_and_end_one_by_one(cartlab: Cartlab) -> None:
     up(cartlab, "sticky")
     up(cartlab, "stateless")
@@ -107,52 +93,6 @@ def test_two_sites_stand_side_by_side_and_end_one_by_one(cartlab: Cartlab) -> No
     assert "No site 'sticky' stands" in cartlab("down", "sticky").stdout
     assert "stateless: ended" in cartlab("down").stdout
     assert "Nothing stands" in cartlab("down").stdout
-
-
-def test_a_second_site_of_one_mode_is_refused(cartlab: Cartlab) -> None:
-    up(cartlab, "sticky")
-    again = cartlab("up", "--mode", "sticky")
-    assert again.returncode == 4
-    assert "A sticky site stands already" in again.stderr
-
-
-def test_status_tells_the_same_facts_in_every_form(cartlab: Cartlab) -> None:
-    up(cartlab, "sticky")
-    about = standing("sticky").about
-    (site,) = sites(cartlab)
-    assert site["front"] == about.front
-    assert site["store"] is None
-    assert [(row["name"], row["state"], row["sessions"]) for row in site["servers"]] == [
-        ("server-1", "up", 0),
-        ("server-2", "up", 0),
-    ]
-    plain = cartlab("status", "--plain").stdout
-    shown = cartlab("status").stdout
-    for fact in (about.front, about.admin, *(row["address"] for row in site["servers"])):
-        assert fact in plain
-        assert fact in shown
-    assert plain.isascii()
-
-
-def test_where_takes_a_set_cookie_line_a_value_and_a_fingerprint(cartlab: Cartlab) -> None:
-    up(cartlab, "sticky")
-    order = {"item": "iPhone 15", "price": 1200}
-    answer = httpx.post(f"{standing('sticky').about.front}/cart/add", json=order, trust_env=False)
-    line = answer.headers["set-cookie"]
-    value = line.partition(";")[0].partition("=")[2]
-    holder = answer.json()["serverId"]
-    for given in (line, f"Set-Cookie: {line}", value, answer.json()["sessionId"]):
-        found = json.loads(cartlab("where", given, "--json").stdout)
-        assert found["session"] == answer.json()["sessionId"]
-        assert [site["server"] for site in found["sites"]] == [holder]
-
-
-def test_where_cannot_tell_of_a_session_nobody_knows(cartlab: Cartlab) -> None:
-    up(cartlab, "sticky")
-    unknown = cartlab("where", "0123456789ab")
-    assert unknown.returncode == 3
-    assert "no server holds session 0123456789ab" in unknown.stdout
-    assert cartlab("where", "theme=dark").returncode == 2
 
 
 def test_where_and_start_without_a_site_say_how_to_get_one(cartlab: Cartlab) -> None:
@@ -190,17 +130,54 @@ def test_down_cleans_after_a_killed_keeper_and_warden(
 ) -> None:
     up(cartlab, "sticky")
     record = standing("sticky").record
-    processes = [psutil.Process(member.pid) for member in record.members]
-    # The warden first: it could not otherwise be kept from doing its work.
+    # Neither may see the other die, or it would do the work that is left to `down` here.
+    psutil.Process(record.driver.pid).suspend()
     psutil.Process(record.group).kill()
     psutil.Process(record.driver.pid).kill()
     wait_until(lambda: not Registry().living("site"), "the keeper is dead")
     done = cartlab("down")
     assert "Cleaned what a dead run left: site sticky" in done.stdout
-    assert not [process for process in processes if process.is_running()]
+    assert not [member for member in record.members if leftovers.is_running(member)]
     assert not corner.left_over()
 
 
 def sites(cartlab: Cartlab) -> list[dict[str, Any]]:
     listed = json.loads(cartlab("status", "--json").stdout)["sites"]
     return sorted(listed, key=lambda site: str(site["name"]))
+
+
+LIVING_RUN = """
+import asyncio, sys
+from pathlib import Path
+from lab.cluster.child import Program
+from lab.cluster.family import Family
+
+async def main(folder):
+    async with Family("run", "crash", folder) as family:
+        await family.start(Program("child", ["sleep", "600"], folder / "child.log"))
+        print("ready", flush=True)
+        await asyncio.Event().wait()
+
+asyncio.run(main(Path(sys.argv[1])))
+"""
+
+
+def test_down_leaves_a_living_run_alone_and_says_so(cartlab: Cartlab, corner: Corner, tmp_path: Path) -> None:
+    run = corner.run(LIVING_RUN, str(tmp_path))
+    run.says("ready")
+    before = {process.pid for process in run.members()}
+    assert f"The run 'crash' (pid {run.popen.pid}) is alive and was left alone." in cartlab("down").stdout
+    assert {process.pid for process in run.members()} == before
+
+
+def test_down_kills_a_keeper_that_does_not_answer(
+    cartlab: Cartlab, corner: Corner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    up(cartlab, "sticky")
+    site = standing("sticky")
+    psutil.Process(site.record.driver.pid).suspend()
+    monkeypatch.setattr(ending, "_ASKED", 0.1)
+    ended = ending.end(site.record, Registry())
+    assert ended.was_forced
+    assert not leftovers.is_running(site.record.driver)
+    assert not corner.left_over()
