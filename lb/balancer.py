@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from lb.settings import Settings
 
 SWEEP_SECONDS = 0.1
+#: At a stop, how long an idle client may still come with a request: to close at once would cut off
+#: one that is on its way.
+LAST_ORDERS_SECONDS = 0.2
 
 
 class Balancer:
@@ -131,7 +134,7 @@ class Balancer:
         self.stopping = True
         self._note_if_gone()
         for client in tuple(self.clients):
-            client.close_if_idle()
+            client.hurry(LAST_ORDERS_SECONDS)
         try:
             async with asyncio.timeout(self.settings.hard_stop_after):
                 await self._all_gone.wait()

@@ -238,9 +238,10 @@ class Client(asyncio.Protocol):
         self.exchange = None
         self.transport.abort()
 
-    def close_if_idle(self) -> None:
-        if self.exchange is None and self._waits is _NEXT_REQUEST:
-            self.transport.close()
+    def hurry(self, seconds: float) -> None:
+        """An idle client has ``seconds`` to send a request that may be on its way, its last one here."""
+        if self.exchange is None and not self._unread:
+            self.deadline = min(self.deadline, monotonic() + seconds)
 
     def _wait_for(self, what: Waits, seconds: float) -> None:
         self._waits = what
