@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rich.console import Group
+from rich.panel import Panel
 from rich.text import Text
 
 from lab.view.glyphs import ALARM, BAD, BUSY, GOOD, QUIET, STRONG, clean
@@ -12,22 +13,23 @@ from lab.view.glyphs import ALARM, BAD, BUSY, GOOD, QUIET, STRONG, clean
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from lab.timeline import Judged
+    from lab.timeline import Judged, RunEnded
     from lab.view.glyphs import Glyphs
     from lab.view.state import State
 
-#: Lines inside the frame.
-HEIGHT = 5
+#: With its frame.
+HEIGHT = 7
 #: Shape and style of a verdict; the word says the same without either.
 VERDICTS = {"held": ("done", GOOD), "broken": ("down", BAD), "cannot tell": ("other", BUSY)}
 
 
 def panel(state: State) -> RenderableType:
-    if any(arm.judged for arm in state.arms):
-        # Sentences may wrap and the frame cuts what is too much: a key that is waited for goes first.
-        return Group(*(_keys(state), *_verdict(state)) if state.prompt else (*_verdict(state), _keys(state)))
-    lines = [_path(state), *_story(state)]
-    return Group(*lines, *[Text("")] * (HEIGHT - 1 - len(lines)), _keys(state))
+    """The keys stand in the frame: sentences may wrap as they like and never push them out."""
+    is_judged = any(arm.judged for arm in state.arms)
+    lines = _verdict(state) if is_judged else [_path(state), *_story(state)]
+    return Panel(
+        Group(*lines), height=HEIGHT, subtitle=_keys(state), subtitle_align="left", border_style=QUIET
+    )
 
 
 def _path(state: State) -> Text:
@@ -46,23 +48,22 @@ def _path(state: State) -> Text:
 
 
 def _story(state: State) -> list[Text]:
-    """What happens, where to look, and what else the whole run has to say."""
+    """What happens and where to look; a word that concerns the whole run goes before both."""
     act = state.acts[-1] if state.acts else None
-    lines = [_line((clean(act.sentence) if act else "The sites are starting.", STRONG))]
+    lines = [Text(state.notice, BAD)] if state.notice else []
+    lines.append(Text(clean(act.sentence) if act else "The sites are starting.", STRONG))
     if act and act.look_at:
-        lines.append(_line(("Look at  ", QUIET), clean(act.look_at)))
-    if state.notice:
-        lines.append(_line((state.notice, BAD)))
+        lines.append(Text.assemble(("Look at  ", QUIET), clean(act.look_at)))
     return lines
-
-
-def _line(*pieces: str | tuple[str, str]) -> Text:
-    return Text.assemble(*pieces, no_wrap=True, overflow="ellipsis")
 
 
 def _verdict(state: State) -> list[Text]:
     lines = [sentence(arm.judged, state.glyphs) for arm in state.arms if arm.judged]
-    return [*lines, Text(clean(state.ended.take_away), STRONG)] if state.ended else lines
+    return [*lines, take_home(state.ended)] if state.ended else lines
+
+
+def take_home(ended: RunEnded) -> Text:
+    return Text.assemble(("Take home: ", QUIET), (clean(ended.take_away), STRONG))
 
 
 def verdict(judged: Judged, glyphs: Glyphs) -> Text:
@@ -82,10 +83,8 @@ def sentence(judged: Judged, glyphs: Glyphs) -> Text:
 
 def _keys(state: State) -> Text:
     if state.prompt:
-        return Text.assemble((f" {clean(state.prompt)} ", ALARM), ("   Ctrl-C: heal and stop", QUIET))
-    if state.ended:
-        return Text(clean(state.ended.folder), QUIET, no_wrap=True, overflow="ellipsis")
-    return Text("Ctrl-C: heal and stop", QUIET)
+        return Text.assemble((f" {clean(state.prompt)} ", f"{ALARM} not dim"), "  Ctrl-C: heal and stop")
+    return Text(clean(state.ended.folder) if state.ended else "Ctrl-C: heal and stop")
 
 
 if __name__ == "__main__":

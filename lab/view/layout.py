@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 #: An arm's column is never narrower than this.
 COLUMN = 40
 FRAME = 2
-FOOT = act.HEIGHT + FRAME
 #: Where carts live, in words.
 PLACES = {"memory": "carts in server memory", "stateless": "carts in a shared store"}
 
@@ -54,7 +53,7 @@ SPARE = (
 def smallest(arms: int, servers_count: int) -> Size:
     """The smallest terminal that shows so many arms and servers, with one happening each."""
     column = _fixed(servers_count) + 1
-    return Size(max(arms, 2) * COLUMN, header.HEIGHT + column + FRAME + FOOT)
+    return Size(max(arms, 2) * COLUMN, header.HEIGHT + column + FRAME + act.HEIGHT)
 
 
 def _fixed(servers_count: int) -> int:
@@ -64,8 +63,8 @@ def _fixed(servers_count: int) -> int:
 
 
 def compose(state: State, size: Size) -> RenderableType:
-    column = size.height - header.HEIGHT - FOOT
-    foot = Panel(act.panel(state), height=FOOT, border_style=QUIET)
+    column = size.height - header.HEIGHT - act.HEIGHT
+    foot = act.panel(state)
     if not state.arms:
         return Group(header.panel(state), Panel(Text(""), height=column, border_style=QUIET), foot)
     arms = Table.grid(expand=True)

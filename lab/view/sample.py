@@ -187,5 +187,5 @@ def _verdicts(shoppers: int, servers: int) -> Iterator[Event]:
     service = "14 requests answered by another server, 0 errors seen by shoppers"
     sentence = f"stateless: {shoppers} of {shoppers} kept, {service}"
     yield Judged(JUDGE + 0.1, "stateless", "held", sentence, counts, "kept")
-    rule = "If losing the machine must not lose the session, the session must live outside the machine."
+    rule = "a session in a process's memory lives exactly as long as the process"
     yield RunEnded(JUDGE + 0.2, "held", 0, rule, "runs/latest")

@@ -8,7 +8,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from lab.view.act import sentence, verdict
+from lab.view.act import sentence, take_home, verdict
 from lab.view.glyphs import BAD, GOOD, QUIET, STRONG, clean
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def _cells(arm: ArmState, state: State) -> list[Text]:
 def _end(state: State) -> list[Text]:
     if state.ended is None:
         return []
-    return [Text(clean(state.ended.take_away), STRONG), Text(clean(state.ended.folder), QUIET)]
+    return [take_home(state.ended), Text(clean(state.ended.folder), QUIET)]
 
 
 if __name__ == "__main__":
