@@ -12,7 +12,7 @@ import json
 import os
 import signal
 import sys
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
 from http import HTTPStatus
 from pathlib import Path
@@ -52,7 +52,8 @@ def main(mode: str, servers: int, port: int, admin_port: int, folder: Path) -> N
     except asyncio.CancelledError:
         return  # told to end, and it has
     except LabError as problem:
-        _say({"event": "failed", "message": str(problem), "exit_code": int(problem.exit_code)})
+        print(problem, file=sys.stderr)  # noqa: T201 - its log; `up` may be long gone
+        _say({"event": "failed", "message": str(problem)})
         sys.exit(problem.exit_code)
 
 
@@ -63,8 +64,9 @@ async def _keep(arm: Arm, wiring: Wiring) -> None:
     async with Family("site", arm.name, wiring.logs) as family:
         site = ProcessSite(arm, family, wiring, redis_url=os.environ.get(REDIS_URL))
         async with opened([site], family), _answering(site, family.den / SOCKET):
-            family.describe(asdict(_describe(site, family, wiring)))
-            _say({"event": "ready"})
+            about = asdict(_describe(site, family, wiring))
+            family.describe(about)
+            _say({"event": "ready", "site": about})
             await asyncio.get_running_loop().create_future()
 
 
@@ -103,7 +105,8 @@ def _describe(site: ProcessSite, family: Family, wiring: Wiring) -> Description:
 
 
 def _say(line: dict[str, Any]) -> None:
-    print(json.dumps(line), flush=True)  # noqa: T201 - the line that `up` waits for
+    with suppress(BrokenPipeError):
+        print(json.dumps(line), flush=True)  # noqa: T201 - the line that `up` waits for
 
 
 if __name__ == "__main__":

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
 import subprocess
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from lab.cluster import environment
 from lab.cluster.errors import CannotStart, ended_with
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Child:
                 stdin=stdin,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env={**inherited_environment(), **program.settings},
+                env={**environment.inherited(), **program.settings},
                 process_group=group,
             )
         child = cls(program, popen)
@@ -144,18 +144,3 @@ class _Stdout(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the loop's signature
         self._child.said(b"")
         self._reaping = asyncio.get_running_loop().create_task(self._child.reap())
-
-
-#: What a program may need to know about this login; nothing else is passed on, so that no setting
-#: of the user's shell (CART_*, LB_*, a proxy) can change what a run does.
-_INHERITED = ("PATH", "HOME", "TMPDIR", "LANG", "TZ", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONPATH")
-_INHERITED_PREFIXES = ("LC_", "COVERAGE_")
-
-
-def inherited_environment() -> dict[str, str]:
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if name in _INHERITED or name.startswith(_INHERITED_PREFIXES)
-    }
-    return {**kept, "PYTHONUNBUFFERED": "1"}

@@ -46,8 +46,8 @@ def end(record: Record, registry: Registry) -> Ended:
             leftovers.clean(registry)  # its warden is gone as well
     if still := [member.pid for member in processes if leftovers.is_running(member)]:
         raise HealingFailed(
-            f"Tried to end the {record.name} site by SIGTERM, then by SIGKILL; the processes {still} are still "
-            "there. A process that outlives SIGKILL waits for a disk or a debugger: see 'ps -o pid,stat,wchan'."
+            f"Tried to end the {record.name} site by SIGTERM, then by SIGKILL; the processes {still} are "
+            "still there. What outlives SIGKILL waits for a disk or a debugger: see 'ps -o pid,stat,wchan'."
         )
     return Ended(record.name, len(processes), time.monotonic() - began, was_forced)
 

@@ -76,12 +76,13 @@ class Family:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            await self.end()
+            try:
+                await self.end()
+            finally:
+                await self._leave()
         finally:
-            await self._leave()
-        was_ours = self._lost and self._owner and self._owner.uncancel() <= self._cancels_before
-        if was_ours and self._lost and kind is asyncio.CancelledError:
-            raise self._lost from None
+            # Whatever came out of the block, or was to come yet: the loss explains it.
+            self._raise_the_loss(error)
 
     async def start(self, program: Program) -> Child:
         child = await Child.start(program, self._warden.pid)
@@ -125,7 +126,16 @@ class Family:
         if self._entry:
             self._entry.close()
         os.close(self._pipe)
-        await self._warden.wait()
+        await self._see_the_warden_off()
+
+    async def _see_the_warden_off(self) -> None:
+        try:
+            async with asyncio.timeout(GRACE):
+                await self._warden.wait()
+        except TimeoutError:
+            # Somebody has stopped it. Its group is still its own, for we have not reaped it.
+            os.killpg(self._warden.pid, signal.SIGKILL)
+            await self._warden.wait()
         if not self._warden.last_lines():
             self._warden.program.log.unlink(missing_ok=True)
 
@@ -155,6 +165,11 @@ class Family:
         self._record = record
         if self._entry:
             self._entry.write(record)
+
+    def _raise_the_loss(self, cause: BaseException | None) -> None:
+        """Unless somebody else has cancelled the owner as well: that then goes on as what it is."""
+        if self._lost and self._owner and self._owner.uncancel() <= self._cancels_before:
+            raise self._lost from cause
 
     async def _report_loss(self, child: Child) -> None:
         code = await child.wait()

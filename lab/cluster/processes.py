@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import asynccontextmanager, suppress
-from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -73,6 +72,7 @@ class ProcessSite:
         self._redis_url = redis_url
         self._clock = clock
         self._on_change = on_change
+        self._http = aiohttp.ClientSession()
         self._news = asyncio.Event()
         self._store: Store | None = None
         self._following: asyncio.Task[None] | None = None
@@ -91,7 +91,6 @@ class ProcessSite:
 
     async def open(self) -> None:
         """Start everything; returns when the balancer calls every server up."""
-        self._http = aiohttp.ClientSession()
         # Before the servers: they get its URL. It takes a twentieth of the time that they take.
         if self.arm.needs_store:
             self._store = await self._open_store()
@@ -106,14 +105,15 @@ class ProcessSite:
         victim = self._server(server)
         victim.child.is_end_expected = True
         url = f"{victim.address.url}/crash"
-        async with self._http.post(url) as answer:
-            if answer.status != HTTPStatus.OK:
-                raise EnvironmentProblem(
-                    f"POST {url} should make {server} crash itself; it answered {answer.status}: "
-                    f"{(await answer.text())[:300]}"
-                )
-        async with asyncio.timeout(self._wiring.crash_delay + _CRASH_DEADLINE):
-            await victim.child.wait()
+        came = "nobody answered"
+        try:
+            async with asyncio.timeout(self._wiring.crash_delay + _CRASH_DEADLINE):
+                async with self._http.post(url) as answer:
+                    came = f"it answered {answer.status}: {(await answer.text())[:300]}"
+                    answer.raise_for_status()
+                await victim.child.wait()
+        except (aiohttp.ClientError, TimeoutError) as problem:
+            raise EnvironmentProblem(f"POST {url} should make {server} crash itself; {came}.") from problem
 
     async def start(self, server: str) -> None:
         """Start it again, unless it runs and nobody told it to end."""
@@ -125,7 +125,7 @@ class ProcessSite:
         await self._until_up([server])
 
     async def sample(self) -> Sequence[ServerSample]:
-        return await asyncio.gather(*map(self._sample, self.servers.values()))
+        return await asyncio.gather(*(self._sample(self.servers[name]) for name in self.arm.server_names))
 
     def balancer_load(self) -> Load | None:
         return self._balancer_gauge.read()
@@ -253,8 +253,10 @@ async def opened(sites: Collection[ProcessSite], family: Family) -> AsyncIterato
     finally:
         for site in sites:
             site.stop_following()
-        await family.end()
-        await together(*(site.close() for site in sites))
+        try:
+            await family.end()
+        finally:
+            await together(*(site.close() for site in sites))
 
 
 async def together(*steps: Coroutine[Any, Any, object]) -> None:

@@ -9,18 +9,16 @@ import secrets
 import sys
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import lab
 from lab.cluster.child import Program
 from lab.cluster.loopback import LOOPBACK
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from lab.cluster.store import Store
     from lab.topology import Arm
-
-_CODE = Path(lab.__file__).parents[1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +71,7 @@ def _program(
         # -P: a folder named lb or services where the user happens to stand must not be taken for ours.
         argv=[sys.executable, "-P", "-m", module, *words],
         log=wiring.logs / f"{arm.name}-{name}.log",
-        settings={"PYTHONPATH": str(_CODE), **settings},
+        settings=settings,
     )
 
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import click
 
-from lab.cluster import loopback
+from lab.cluster import environment, loopback
 from lab.cluster.errors import PortTaken
 from lab.cluster.registry import Registry
-from lab.cluster.standing import Standing
+from lab.cluster.standing import Description
 from lab.commands.help_pages import exit_code_table
 from lab.commands.parameters import Named
 from lab.commands.what_to_try import own_command, page
@@ -84,9 +84,7 @@ def up(*, mode: str, servers: int, port: int, admin_port: int, runs: Path, redis
     folder = runs.absolute() / f"up-{mode}" / datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
     options = {"mode": mode, "servers": servers, "port": port, "admin-port": admin_port, "folder": folder}
     click.echo(f"Starting a {mode} site with {servers} servers ...")
-    _launch(options, folder, redis_url)
-    standing = next(Standing.of(record) for record in registry.living("site") if record.name == mode)
-    for line in page(standing.about):
+    for line in page(_launch(options, folder, redis_url)):
         click.echo(line)
 
 
@@ -105,19 +103,21 @@ def _require_free(port: int, flag: str, registry: Registry) -> None:
     loopback.require_free(port, flag)
 
 
-def _launch(options: dict[str, Any], folder: Path, redis_url: str | None) -> None:
+def _launch(options: dict[str, Any], folder: Path, redis_url: str | None) -> Description:
     """Start the keeper in a session of its own, so that it outlives this command and its terminal."""
     flags = [word for name, value in options.items() for word in (f"--{name}", str(value))]
     (folder / "log").mkdir(parents=True)
     log = folder / "log" / "keeper.log"
-    environment = {**os.environ, **({"CARTLAB_REDIS_URL": redis_url} if redis_url else {})}
+    settings = {**os.environ, **environment.with_our_code()}
+    if redis_url:
+        settings["CARTLAB_REDIS_URL"] = redis_url  # not by a flag: it may hold a password
     with log.open("ab") as stderr:
         keeper = subprocess.Popen(
             [sys.executable, "-P", "-m", "lab.keeper", *flags],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=stderr,
-            env=environment,
+            env=settings,
             start_new_session=True,
         )
     try:
@@ -130,6 +130,7 @@ def _launch(options: dict[str, Any], folder: Path, redis_url: str | None) -> Non
     if said["event"] != "ready":
         keeper.wait()
         raise EnvironmentProblem(said["message"])
+    return Description(**said["site"])
 
 
 def _first_line(keeper: subprocess.Popen[bytes], log: Path) -> dict[str, Any]:

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
+import uvloop
 
+from lab.cluster import family as family_module
 from lab.cluster.child import Program
 from lab.cluster.errors import CannotStart, ChildLost
 from lab.cluster.family import Family
@@ -187,6 +189,36 @@ async def test_losing_a_child_that_the_run_needs_ends_the_run(corner: Corner, tm
     assert not corner.left_over()
 
 
+@pytest.mark.parametrize("ends", ["with an error", "by itself"])
+async def test_a_loss_explains_whatever_else_came_of_it(ends: str, corner: Corner, tmp_path: Path) -> None:
+    async def run() -> None:
+        async with Family("run", "test", tmp_path) as family:
+            child = await family.start(listener(tmp_path))
+            await child.listening(20)
+            family.needs(child)
+            psutil.Process(child.pid).kill()
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                if ends == "with an error":
+                    raise ConnectionError("nobody answers any more") from None
+
+    with pytest.raises(ChildLost) as caught:
+        await run()
+    assert isinstance(caught.value.__cause__, ConnectionError) is (ends == "with an error")
+
+
+async def test_a_stopped_warden_does_not_hold_up_the_end(
+    corner: Corner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(family_module, "GRACE", 0.2)
+    async with Family("run", "test", tmp_path):
+        warden = psutil.Process(Registry().living("run")[0].group)
+        warden.suspend()
+    assert not warden.is_running()
+    assert not corner.left_over()
+
+
 async def test_losing_the_warden_ends_the_run(corner: Corner, tmp_path: Path) -> None:
     children = []
 
@@ -228,3 +260,15 @@ async def test_a_child_gets_none_of_the_users_own_settings(
         seen = (await (await family.start(program)).listening(20))["has"]
     assert "CART_ID" in seen
     assert not {"CART_SECRET", "LB_LISTEN", "HTTP_PROXY"} & set(seen)
+
+
+def test_a_family_lives_and_dies_on_uvloop_too(corner: Corner, tmp_path: Path) -> None:
+    async def run() -> int:
+        async with Family("run", "test", tmp_path) as family:
+            child = await family.start(listener(tmp_path))
+            await child.listening(20)
+            await child.kill()
+            return await child.wait()
+
+    assert uvloop.run(run()) == -signal.SIGKILL
+    assert not corner.left_over()
