@@ -84,6 +84,16 @@ def test_one_expired_cart_does_not_hide_another(carts: Carts) -> None:
     assert carts.memory.held() == 1
 
 
+def test_a_cart_in_use_does_not_keep_the_forgotten_ones(carts: Carts) -> None:
+    carts.start("used")
+    carts.start("forgotten")
+    carts.clock.now += 30
+    assert carts.is_there("used")
+    carts.clock.now += 30
+    assert carts.memory.held() == 1
+    assert carts.is_there("used")
+
+
 def test_a_full_server_refuses_new_carts_and_keeps_the_old(carts: Carts) -> None:
     for session in "abc":
         carts.start(session)

@@ -181,13 +181,31 @@ class TestAStoreThatIsNotWell:
         async with cart_visit(_config(store_own)) as client:
             await add(client)
             store_own.kill()
-            await _until(client, ready=False)
+            # Whether these bytes still left is not known; that the store is cut, is.
+            assert (await add(client)).status_code == 503
+            assert (await client.get("/ready")).status_code == 503
             for answer in (await client.get("/cart"), await add(client), await client.post("/checkout")):
                 _refused(answer, attempted=False)
             assert (await client.get("/health")).status_code == 200
             store_own.start()
             await _until(client, ready=True)
             assert pieces(await client.get("/cart")) == 1
+
+    async def test_nothing_is_tried_again_behind_anybodys_back(self, cart_visit: Visit) -> None:
+        tries = 0
+
+        async def hang_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal tries
+            tries += 1
+            writer.close()
+            await writer.wait_closed()
+
+        async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as sick:
+            port = sick.sockets[0].getsockname()[1]
+            config = Config(strategy="stateless", store_url=f"redis://127.0.0.1:{port}", store_timeout=20)
+            async with cart_visit(config) as client:
+                _refused(await add(client), attempted=False)
+        assert tries == 1
 
     async def test_a_frozen_store_is_503_within_the_budget_and_nobody_knows(
         self, store_own: CartStore, cart_visit: Visit
@@ -266,7 +284,7 @@ def _refused(answer: httpx.Response, *, attempted: bool) -> None:
 
 async def _until(client: httpx.AsyncClient, *, ready: bool) -> None:
     async with asyncio.timeout(20):
-        while (answer := await client.get("/ready")).is_success != ready:  # noqa: ASYNC110 - another process
+        while (answer := await client.get("/ready")).is_success != ready:
             await asyncio.sleep(0.01)
     if not ready:
         assert (answer.status_code, answer.json()["error"]) == (503, "store_unavailable")
