@@ -88,6 +88,11 @@ class Checkout(NamedTuple):
         )
 
 
+class Ready(NamedTuple):
+    checkout: Checkout
+    said: str
+
+
 @pytest.fixture(scope="session")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheels")
@@ -98,8 +103,19 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def checkout(tmp_path: Path, wheels: Path) -> Checkout:
-    """As a fresh clone, in a folder with blanks in its name."""
-    root = tmp_path / "a fresh clone"
+    return fresh_clone(tmp_path, wheels)
+
+
+@pytest.fixture(scope="module")
+def ready(tmp_path_factory: pytest.TempPathFactory, wheels: Path) -> Ready:
+    """One that has been set up, for tests that leave it as it is."""
+    checkout = fresh_clone(tmp_path_factory.mktemp("ready"), wheels)
+    return Ready(checkout, checkout.set_up())
+
+
+def fresh_clone(folder: Path, wheels: Path) -> Checkout:
+    """As after ``git clone``, in a folder with blanks in its name."""
+    root = folder / "a fresh clone"
     for script in SCRIPTS:
         (root / script).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(HOUSE / script, root / script)
@@ -115,7 +131,7 @@ def checkout(tmp_path: Path, wheels: Path) -> Checkout:
         name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "UV_", "PYTHON"))
     }
     env |= {
-        "PATH": f"{tools(tmp_path)}",
+        "PATH": f"{tools(folder)}",
         "PIP_NO_INDEX": "1",
         "PIP_FIND_LINKS": str(wheels),
         "PYTHON": str(base),
@@ -145,45 +161,36 @@ def interpreter(path: Path, *, prelude: str) -> str:
     return str(path)
 
 
-def test_a_fresh_clone_gets_the_libraries_of_a_run_and_no_test_tools(checkout: Checkout) -> None:
-    said = checkout.set_up()
-    assert "making .venv" in said
-    assert len(said.splitlines()) <= 2
-    assert checkout.has("pocket")
-    assert not checkout.has("microscope")
+def test_a_fresh_clone_gets_the_libraries_of_a_run_and_no_test_tools(ready: Ready) -> None:
+    assert "making .venv" in ready.said
+    assert len(ready.said.splitlines()) <= 2
+    assert ready.checkout.has("pocket")
+    assert not ready.checkout.has("microscope")
 
 
-def test_test_tools_come_on_top_when_asked_for(checkout: Checkout) -> None:
-    checkout.set_up()
-    assert "test tools" in checkout.set_up("test")
-    assert checkout.has("microscope")
-    assert checkout.set_up("test") == checkout.set_up() == ""
-
-
-def test_a_second_set_up_is_silent_and_costs_next_to_nothing(checkout: Checkout) -> None:
-    checkout.set_up()
+def test_a_second_set_up_is_silent_and_costs_next_to_nothing(ready: Ready) -> None:
     seconds = []
     for _ in range(5):
         began = time.perf_counter()
-        assert checkout.set_up(PYTHON="") == ""
+        assert ready.checkout.set_up(PYTHON="") == ""
         seconds.append(time.perf_counter() - began)
     assert min(seconds) < 0.2
 
 
-def test_commands_work_through_links_from_anywhere(checkout: Checkout, tmp_path: Path) -> None:
-    (tmp_path / "elsewhere/lab").mkdir(parents=True)
-    (tmp_path / "elsewhere/lab/__main__.py").write_text("raise SystemExit('the wrong lab')")
-    link = tmp_path / "elsewhere/link"
-    link.symlink_to(checkout.root / "run-sticky")
-    finished = subprocess.run(
-        ["./link", "--seed", "7 8"],
-        cwd=link.parent,
-        env=checkout.env,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    assert finished.stdout == f"{link.parent} ['run', 'crash', '--arms', 'sticky', '--seed', '7 8']\n"
+def test_commands_work_through_links_from_anywhere(ready: Ready, tmp_path: Path) -> None:
+    (tmp_path / "lab").mkdir()
+    (tmp_path / "lab/__main__.py").write_text("raise SystemExit('the wrong lab')")
+    (tmp_path / "link").symlink_to(ready.checkout.root / "run-sticky")
+    words = ["./link", "--seed", "7 8"]
+    env = ready.checkout.env
+    done = subprocess.run(words, cwd=tmp_path, env=env, check=True, capture_output=True, text=True)
+    assert done.stdout == f"{tmp_path} ['run', 'crash', '--arms', 'sticky', '--seed', '7 8']\n"
+
+
+def test_test_tools_come_on_top_when_asked_for(checkout: Checkout) -> None:
+    assert "test tools" in checkout.set_up("test")
+    assert checkout.has("microscope")
+    assert checkout.set_up("test") == checkout.set_up() == ""
 
 
 def test_a_moved_checkout_is_set_up_again(checkout: Checkout) -> None:
