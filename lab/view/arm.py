@@ -30,7 +30,6 @@ class ServerState:
     cause: str = ""
     carts: int | None = None
     cpu: float | None = None
-    memory: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,6 @@ class ArmState:
     address: str = ""
     store: str | None = None
     balancer_cpu: float | None = None
-    sessions_moved: int = 0
     servers: tuple[ServerState, ...] = ()
     happenings: tuple[Happening, ...] = ()
     faults: tuple[Interval, ...] = ()

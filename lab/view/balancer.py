@@ -25,7 +25,7 @@ def panel(state: State, arm: ArmState) -> RenderableType:
     tie = "ties nobody" if arm.sticky == "none" else "ties shopper to server"
     store = clean(arm.store) if arm.store else f"{glyphs.dash}  carts die with their server"
     return Group(
-        _line("balancer", clean(arm.address) or "starting", cpu),
+        _line("balancer", clean(arm.address) or "starting", f"{cpu}  {clean(arm.balance)}"),
         _line("sticky", arm.sticky or glyphs.dash, f"  {tie}" if arm.sticky else ""),
         _line("store", store if arm.address else glyphs.dash, ""),
     )

@@ -1,7 +1,6 @@
 """A still picture of the screen out of a run's events: the README's picture cannot lie.
 
-``python -m lab.view.picture [RUN_FOLDER] > docs/crash.svg`` draws the run in that folder mid-failure,
-and the made-up sample run without one.
+``python -m lab.view.picture RUN_FOLDER`` writes the SVG of the run in that folder, mid-failure, to stdout.
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ from rich.console import Console
 
 from lab.report.recording import events_of
 from lab.timeline import FaultBegan, FaultHealed
-from lab.view import sample
 from lab.view.layout import Size, compose
 from lab.view.state import State, update
 
@@ -85,7 +83,9 @@ def _without_fonts(drawing: str) -> str:
 
 
 def main(arguments: Sequence[str]) -> None:
-    events = events_of(Path(arguments[0])) if arguments else sample.events()
+    if len(arguments) != 1:
+        raise SystemExit("usage: python -m lab.view.picture RUN_FOLDER")
+    events = events_of(Path(arguments[0]))
     sys.stdout.write(svg(state_of(events, mid_failure(events))))
 
 

@@ -1,7 +1,6 @@
 """A small made-up run, the same every time: for looking at a panel alone, and for tests.
 
-The figures are invented but consistent; the pictures of the README come from it only when no
-recorded run is given.
+The figures are invented but consistent.
 """
 
 from __future__ import annotations

@@ -130,9 +130,9 @@ def server_changed(event: ServerChanged) -> str:
 
 
 def _sampled(state: State, event: Sampled) -> State:
-    arm = replace(state.arm(event.arm), balancer_cpu=event.balancer_cpu, sessions_moved=event.sessions_moved)
+    arm = replace(state.arm(event.arm), balancer_cpu=event.balancer_cpu)
     for sample in event.servers:
-        arm = _with_server(arm, sample.server, carts=sample.carts, cpu=sample.cpu, memory=sample.memory)
+        arm = _with_server(arm, sample.server, carts=sample.carts, cpu=sample.cpu)
     return _with_arm(state, arm)
 
 
