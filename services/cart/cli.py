@@ -19,6 +19,8 @@ from services.cart import lean
 if TYPE_CHECKING:
     from types import FrameType
 
+    from services.cart.server import CartServer
+
 CANNOT_LISTEN = 4
 _WHY = {
     errno.EADDRINUSE: "The port is taken",
@@ -75,16 +77,20 @@ def main(context: click.Context, /, secret_file: Path | None, **raw: Any) -> Non
     signal.signal(signal.SIGTERM, _stop_at_once)
     try:
         config = settings.build(raw | {"secret": _secret(secret_file)})
+        sock = _listen(config)
+        _start_logging(config)
+        server = _load(config)
     except settings.BadSetting as problem:
         flag = _FLAGS.get(problem.name, f"--{problem.name.replace('_', '-')}")
         raise click.UsageError(f"{flag}: {problem}", context) from None
-    sock = _listen(config)
-    _start_logging(config)
+    server.run(sockets=[sock])
+
+
+def _load(config: settings.Config) -> CartServer:
     with lean.loading():
         from services.cart.server import CartServer  # noqa: PLC0415 - slow to load; not needed to refuse
 
-        server = CartServer(config)
-    server.run(sockets=[sock])
+        return CartServer(config)
 
 
 def _stop_at_once(_signal: int, _frame: FrameType | None) -> None:

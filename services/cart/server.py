@@ -74,6 +74,7 @@ class CartServer(uvicorn.Server):
         finally:
             for number in handled:
                 loop.remove_signal_handler(number)
+                signal.signal(number, signal.SIG_IGN)  # it is leaving already
 
     def stop(self) -> None:
         if not self._readiness.is_draining:

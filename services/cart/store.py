@@ -32,6 +32,7 @@ from redis.exceptions import (
     ResponseError,
 )
 
+from services.cart.config import BadSetting
 from services.cart.errors import StoreCut
 
 if TYPE_CHECKING:
@@ -73,13 +74,16 @@ class Store:
         self._timeout = timeout
         self._heard = -_RECENT
         self._is_cut = False
-        self._pool: BlockingConnectionPool = BlockingConnectionPool.from_url(
-            url,
-            max_connections=connections,
-            timeout=None,
-            retry=Retry(NoBackoff(), 0),
-            decode_responses=True,
-        )
+        try:
+            self._pool: BlockingConnectionPool = BlockingConnectionPool.from_url(
+                url,
+                max_connections=connections,
+                timeout=None,
+                retry=Retry(NoBackoff(), 0),
+                decode_responses=True,
+            )
+        except ValueError as problem:
+            raise BadSetting("store_url", f"this is no store's URL: {problem}") from None
 
     async def run(self, script: Script, keys: Sequence[str], *arguments: str | int) -> Any:
         """Run a script; one the store has forgotten (a restart does that) is sent in full."""
@@ -128,7 +132,7 @@ class Store:
             message = f"The store did not answer within {self._timeout:g} s."
             raise StoreCut(message, attempted=sent) from None
         except (RedisError, OSError) as problem:
-            message = f"The store cannot be used: {problem}."
+            message = f"The store cannot be used: {str(problem).rstrip('.')}."
             raise StoreCut(message, attempted=sent and not _is_refusal(problem)) from problem
 
 

@@ -75,6 +75,8 @@ class TestStart:
         [
             (["--strategy", "memroy"], "Did you mean 'memory'?"),
             (["--strategy", "stateless"], "--store-url"),
+            (["--strategy", "stateless", "--store-url", "redis://u:hush@h:port"], "no store's URL"),
+            (["--strategy", "stateless", "--store-url", "redis://h/?max_connections=x"], "no store's URL"),
             (["--crash-delay", "61"], "0 to 60"),
             (["--drain", "soon"], "--drain"),
             (["--listen", "nowhere"], "--listen"),
@@ -89,6 +91,8 @@ class TestStart:
         out, err = popen.communicate(timeout=20)
         assert (popen.returncode, out) == (2, "")
         assert message in err
+        assert "Traceback" not in err
+        assert "hush" not in err
 
     def test_the_secret_is_in_no_output(self, cart_servers: CartServers) -> None:
         secret = "do not show this to anybody"
