@@ -246,6 +246,10 @@ ON_THE_WAY = {
         [add("tea", 1), read(2, None), read(12, {"tea": 1}), final({"tea": 1})],
         (None, False, None),
     ),
+    "an add acknowledged twice under one key is owed once": (
+        [add("tea", 1, key="k"), add("tea", 2, key="k"), read(12, {"tea": 1}), final({"tea": 1})],
+        (None, False, None),
+    ),
     "an unanswered add owes nothing to a read": (
         [add("tea", 1, INFO), read(12, {}), final({})],
         (None, False, None),

@@ -108,6 +108,13 @@ def test_a_rush_comes_right_before_the_crash() -> None:
     assert 5 <= len(rush) <= 30
 
 
+def test_nobodys_only_add_before_the_crash_is_part_of_the_rush() -> None:
+    made = plan(shoppers=300, shape=replace(SHOW, rush=1.0, rush_limit=300))
+    for script in made.scripts:
+        adds = [step.at for step in script.steps if step.kind is Kind.ADD]
+        assert min(adds) < made.crash_at - SHOW.rush_seconds
+
+
 def test_a_rush_has_a_limit() -> None:
     made = plan(shoppers=3000, shape=replace(FAST, rush=1.0))
     rush = [step for step in steps(made) if made.crash_at - FAST.rush_seconds < step.at <= made.crash_at]

@@ -134,7 +134,7 @@ async def test_a_refused_connection_is_fail_because_nothing_was_sent() -> None:
 async def test_no_answer_in_time_is_info(shop: TinyShop) -> None:
     shop.misbehave = shop.freeze
     async with Door(shop.url, timeout=0.3) as door:
-        operation = await act(Bench(door).shopper(), ADD)
+        operation = await asyncio.wait_for(act(Bench(door).shopper(), ADD), 10)
     assert operation.outcome is INFO
     assert "Timeout" in (operation.error or "")
     assert shop.seen == ["POST /cart/add"]
