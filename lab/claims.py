@@ -98,16 +98,18 @@ def _crash_endpoint_and_read_back(ledger: Ledger) -> Finding:
 
 def _hits_everyone_pinned(ledger: Ledger) -> Finding:
     risk, noticed = ledger.at_risk, ledger.noticed
+    hit = sum(cart.noticed is not None or cart.status is Status.LOST for cart in risk)
     share = 100 * len(risk) / max(1, len(ledger.carts))
     measured = (
-        f"{len(risk)} of {len(ledger.carts)} shoppers ({share:.0f} %) were pinned to {_crashed(ledger)}"
+        f"{len(risk)} of {len(ledger.carts)} shoppers ({share:.0f} %) were pinned to {_crashed(ledger)}, "
+        f"and {hit} of them were hit"
     )
     if noticed.min is not None and noticed.max is not None:
         measured += (
-            f"; {noticed.n} saw it on coming back, the first {1000 * noticed.min:.0f} ms "
-            f"and the last {1000 * noticed.max:.0f} ms after the crash"
+            f"; the first saw it {1000 * noticed.min:.0f} ms after the crash, "
+            f"the last on coming back after {1000 * noticed.max:.0f} ms"
         )
-    return _verdict(shown=0 < len(risk) == noticed.n, refuted=noticed.n + _unread(risk) < len(risk)), measured
+    return _verdict(shown=0 < len(risk) == hit, refuted=hit + _unread(risk) < len(risk)), measured
 
 
 #: The three answers that a shopper can get after a crash, by ``X-Session-Origin``.

@@ -75,16 +75,29 @@ FINDINGS = {
         "POST /crash ended server-2; 2 of 2 carts were read back through the balancer, 1 of them",
     ),
     "C10 one unread": ("C10", ledger(LOST, UNREAD), CANNOT_TELL, "1 of 2 carts were read back"),
-    "C20 all noticed": (
+    "C20 all hit": (
         "C20",
         ledger(LOST, cart(Status.LOST, noticed=11.0), ELSEWHERE, ELSEWHERE),
         HELD,
         (
-            "2 of 4 shoppers (50 %) were pinned to server-2; 2 saw it on coming back, "
-            "the first 12 ms and the last 1000 ms after the crash"
+            "2 of 4 shoppers (50 %) were pinned to server-2, and 2 of them were hit; the first saw it 12 ms "
+            "after the crash, the last on coming back after 1000 ms"
         ),
     ),
-    "C20 one saw nothing": ("C20", ledger(LOST, KEPT), BROKEN, "2 of 2 shoppers (100 %)"),
+    "C20 one did not come back": (
+        "C20",
+        ledger(LOST, cart(Status.LOST)),
+        HELD,
+        "2 of 2 shoppers (100 %) were pinned to server-2, and 2 of them were hit; the first saw it 12 ms",
+    ),
+    "C20 one saw an error and kept the cart": (
+        "C20",
+        ledger(LOST, cart(Status.KEPT, noticed=12)),
+        HELD,
+        "and 2 of them were hit",
+    ),
+    "C20 one saw nothing": ("C20", ledger(LOST, KEPT), BROKEN, "and 1 of them were hit"),
+    "C20 one is unread": ("C20", ledger(LOST, UNREAD), CANNOT_TELL, "and 1 of them were hit"),
     "C20 nobody pinned": ("C20", ledger(ELSEWHERE), CANNOT_TELL, "0 of 1 shoppers (0 %) were pinned"),
     "C30 nothing lost": ("C30", ledger(ELSEWHERE, crash=None), HELD, "0 of 1 carts lost, 0 errors"),
     "C30 lost": ("C30", ledger(LOST, crash=None), BROKEN, "1 of 1 carts lost"),
