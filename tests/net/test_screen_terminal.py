@@ -230,7 +230,7 @@ def test_the_summary_stays_on_the_normal_screen(on_terminal: Terminals) -> None:
     assert terminal.exit_code() == 0
     left = after_screen(terminal)
     assert "sticky: 100 of 300 carts lost with server-2; 0 of the other 200" in left
-    assert "Take home: a session in a process's memory" in left
+    assert "lives exactly as long as the process" in left
 
 
 def test_the_screen_takes_at_most_a_tenth_of_a_core(on_terminal: Terminals) -> None:
