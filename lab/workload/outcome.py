@@ -29,6 +29,7 @@ REFUSED = frozenset({400, 403, 404, 405, 409, 410, 412, 413, 415, 422, 429, 431}
 GATEWAY = frozenset({502, 503, 504})
 #: RFC 9209 error types that a proxy uses when no byte of the request went out.
 NEVER_SENT = frozenset({"destination_unavailable", "destination_not_found", "connection_refused"})
+_QUOTED = re.compile(r'"[^"]*"')
 _PROXY_ERROR = re.compile(r";\s*error=([a-z_]+)")
 
 
@@ -67,5 +68,5 @@ def _was_never_sent(status: int, headers: Mapping[str, str]) -> bool:
         return False
     if headers.get("X-Write", "").strip().lower() == "not-attempted":
         return True
-    errors = _PROXY_ERROR.findall(headers.get("Proxy-Status", ""))
+    errors = _PROXY_ERROR.findall(_QUOTED.sub("", headers.get("Proxy-Status", "")))
     return bool(errors) and NEVER_SENT.issuperset(errors)

@@ -21,6 +21,7 @@ ADDS = [
     (504, {"Proxy-Status": "lb; error=http_response_timeout"}, 1, INFO),
     (502, {"Proxy-Status": "a; error=connection_refused, b; error=connection_terminated"}, 1, INFO),
     (502, {"Proxy-Status": "lb"}, 1, INFO),
+    (502, {"Proxy-Status": 'lb; details="; error=connection_refused"'}, 1, INFO),
     (200, {}, 2, OK),
     (409, {}, 2, INFO),
     (503, UNSENT, 2, INFO),
