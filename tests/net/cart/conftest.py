@@ -79,10 +79,12 @@ class CartStore:
 def _new_store() -> Iterator[CartStore]:
     # A unix socket's path has room for about a hundred characters; pytest's own folders are longer.
     store = CartStore(Path(tempfile.mkdtemp(prefix="cart-", dir="/tmp")))
-    store.start()
-    yield store
-    store.kill()
-    shutil.rmtree(store.folder, ignore_errors=True)
+    try:
+        store.start()
+        yield store
+    finally:
+        store.kill()
+        shutil.rmtree(store.folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
