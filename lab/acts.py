@@ -35,7 +35,7 @@ CRASH = Act(
 SHOP_ON = Act(
     "shop on",
     "Everybody comes back. The balancer sends the dead server's shoppers to the others.",
-    "no error pages on either side, but look into the carts",
+    "no error pages on either side; but what is in the carts?",
 )
 HEAL = Act(
     "heal",

@@ -146,8 +146,11 @@ class Run:
         self.timeline.record(OperationEnded(self.now(), operation.arm, operation))
 
     async def _watch(self, arm: str) -> None:
+        site = self.sites[arm]
         while True:
-            self.timeline.record(Sampled(self.now(), arm, tuple(await self.sites[arm].sample())))
+            servers, balancer = tuple(await site.sample()), site.balancer_load()
+            cpu = balancer.cpu if balancer else None
+            self.timeline.record(Sampled(self.now(), arm, servers, cpu, site.sessions_moved))
             await asyncio.sleep(SAMPLE_EVERY)
 
     def _announce(self, act: Act) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from lab.cluster.gauge import Load
     from lab.timeline import ServerSample
 
 
@@ -49,6 +50,15 @@ class Starts(Protocol):
 class Samples(Protocol):
     async def sample(self) -> Sequence[ServerSample]:
         """Carts held, CPU and memory of every server; costs a few milliseconds."""
+        ...
+
+    def balancer_load(self) -> Load | None:
+        """CPU and memory of the balancer; None once it is gone."""
+        ...
+
+    @property
+    def sessions_moved(self) -> int:
+        """How many sessions the balancer has moved to another server so far."""
         ...
 
 

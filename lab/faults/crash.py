@@ -64,7 +64,7 @@ class ServerCrash(ABC):
                 f"Its log is log/{self.arm}-{self.server}.log in the run's folder; 'cartlab down' cleans up."
             ) from None
         self.timeline.record(
-            FaultHealed(self.clock(), self.arm, self.name, self.server, "started again, with empty memory")
+            FaultHealed(self.clock(), self.arm, self.name, self.server, "back, memory empty")
         )
 
 

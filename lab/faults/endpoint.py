@@ -15,7 +15,7 @@ class CrashesAndStarts(Crashes, Starts, Protocol): ...
 @dataclass(slots=True)
 class Endpoint(ServerCrash):
     name = "endpoint"
-    did = "POST /crash: the process ends itself"
+    did = "POST /crash"
 
     site: CrashesAndStarts
 

@@ -15,7 +15,7 @@ class KillsAndStarts(Kills, Starts, Protocol): ...
 @dataclass(slots=True)
 class Kill(ServerCrash):
     name = "kill"
-    did = "SIGKILL: no goodbye, no clean-up"
+    did = "SIGKILL, no goodbye"
 
     site: KillsAndStarts
 

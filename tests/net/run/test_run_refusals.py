@@ -103,7 +103,7 @@ def test_an_interrupted_run_heals_says_so_and_leaves_its_folder(sign: signal.Sig
     driver.stdout.close()
     assert driver.wait() == 130
     assert "healing" in rest
-    assert "started again" in rest
+    assert "back, memory empty" in rest
     results = json.loads((tmp_path / "latest" / "results.json").read_text())
     assert results["exit_code"] == 130
     assert all(fault["end"] for fault in results["faults"])
