@@ -13,17 +13,19 @@ from typing import ClassVar
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-#: Of one request's line and headers, while they have not ended.
+#: Of one request's line and headers, beyond the bytes that they began with.
 HEAD_MAX = 64 * 1024
 
 
 class Wire(HttpToolsProtocol):
     served_by: ClassVar[str] = ""
-    _head_bytes: int | None = 0
+    _is_in_head = False
+    _head_bytes = 0
 
     def data_received(self, data: bytes) -> None:
+        was_in_head = self._is_in_head
         super().data_received(data)
-        if self._head_bytes is None or self.transport.is_closing():
+        if not (was_in_head and self._is_in_head) or self.transport.is_closing():
             return
         self._head_bytes += len(data)
         if self._head_bytes > HEAD_MAX:
@@ -35,11 +37,12 @@ class Wire(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self._is_in_head = True
         self._head_bytes = 0
 
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
-        self._head_bytes = None
+        self._is_in_head = False
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(

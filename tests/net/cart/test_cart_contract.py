@@ -11,6 +11,7 @@ import pytest
 
 from services.cart.body import BODY_MAX
 from services.cart.session import COOKIE, Cookies
+from services.cart.shop import Shop
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -394,6 +395,21 @@ def refused_kindly(answer: httpx.Response, status: int) -> None:
 
 
 class TestTheRest:
+    async def test_a_bug_of_ours_still_says_whose_and_tells_no_secrets(
+        self,
+        cart_client: httpx.AsyncClient,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        async def break_down(*_: object) -> None:
+            raise RuntimeError("what only the log should tell")
+
+        monkeypatch.setattr(Shop, "look", break_down)
+        answer = await cart_client.get("/cart")
+        refused_kindly(answer, 500)
+        assert "only the log" not in answer.text
+        assert "only the log" in caplog.text
+
     async def test_health_is_alive_and_ready_is_ready(self, cart_client: httpx.AsyncClient) -> None:
         assert (await cart_client.get("/health")).json() == {"serverId": "server-1", "status": "healthy"}
         ready = await cart_client.get("/ready")
