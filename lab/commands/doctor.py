@@ -9,19 +9,21 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from lab.commands.help_pages import exit_code_table
+from lab.commands.help_pages import exit_codes_mean
 from lab.doctor import Finding, Level, examine
 from lab.verdict import ExitCode
 from lab.view.glyphs import ASCII, BAD, BUSY, GOOD, UNICODE
 
+_CODES = {
+    ExitCode.HELD: "everything is ok, or only less than it could be (warn)",
+    ExitCode.ENVIRONMENT: "something keeps the lab from working (bad)",
+}
 
-@click.command(epilog=exit_code_table(ExitCode.HELD, ExitCode.ENVIRONMENT))
+
+@click.command(epilog=exit_codes_mean(_CODES))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def doctor(*, as_json: bool) -> int:
-    """Check Python, store, ports, file limit, terminal and left-overs; each finding with its fix.
-
-    Warnings leave the exit code at 0; it is 4 when something keeps the lab from working.
-    """
+    """Check Python, store, ports, file limit, terminal and left-overs; each finding with its fix."""
     findings = list(examine())
     if as_json:
         click.echo(json.dumps({"findings": [asdict(finding) for finding in findings]}, indent=2))

@@ -13,7 +13,7 @@ from lab.cluster import ending, leftovers
 from lab.cluster.registry import Registry
 from lab.cluster.session import fingerprint
 from lab.cluster.standing import Standing
-from lab.commands.help_pages import exit_code_table
+from lab.commands.help_pages import exit_codes_mean
 from lab.commands.site_view import SiteTable, plain_lines
 from lab.commands.up import up
 from lab.errors import EnvironmentProblem, unknown
@@ -23,10 +23,24 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _NONE_STANDS = "No site stands. Start one with: cartlab up --mode sticky"
-_CODES = exit_code_table(ExitCode.HELD, ExitCode.USAGE, ExitCode.ENVIRONMENT)
+_USAGE = {ExitCode.USAGE: "the command was called wrongly"}
+_NO_SITE = {ExitCode.ENVIRONMENT: "no site stands, or it does not answer"}
+_STATUS_CODES = {ExitCode.HELD: "shown, also when nothing stands"} | _USAGE | _NO_SITE
+_WHERE_CODES = (
+    {ExitCode.HELD: "a server holds it, or the question is void"}
+    | _USAGE
+    | {ExitCode.CANNOT_TELL: "no server is known to hold it"}
+    | _NO_SITE
+)
+_START_CODES = {ExitCode.HELD: "every server asked for is up"} | _USAGE | _NO_SITE
+_DOWN_CODES = (
+    {ExitCode.HELD: "nothing stands any more that should not"}
+    | _USAGE
+    | {ExitCode.HEALING_FAILED: "a process could not be ended"}
+)
 
 
-@click.command(epilog=_CODES)
+@click.command(epilog=exit_codes_mean(_STATUS_CODES))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 @click.option("--plain", is_flag=True, help="One fact a line, without shapes and colours.")
 def status(*, as_json: bool, plain: bool) -> None:
@@ -43,9 +57,7 @@ def status(*, as_json: bool, plain: bool) -> None:
             Console(highlight=False).print(SiteTable(site))
 
 
-@click.command(
-    epilog=exit_code_table(ExitCode.HELD, ExitCode.USAGE, ExitCode.CANNOT_TELL, ExitCode.ENVIRONMENT)
-)
+@click.command(epilog=exit_codes_mean(_WHERE_CODES))
 @click.argument("session")
 @click.option("--site", "name", metavar="NAME", help="Ask only this site.  [default: all that stand]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
@@ -67,7 +79,7 @@ def where(session: str, name: str | None, *, as_json: bool) -> int:
     return ExitCode.CANNOT_TELL if cannot_tell else ExitCode.HELD
 
 
-@click.command(epilog=_CODES)
+@click.command(epilog=exit_codes_mean(_START_CODES))
 @click.argument("server", required=False)
 @click.option("--site", "name", metavar="NAME", help="Of this site.  [default: all that stand]")
 def start(server: str | None, name: str | None) -> None:
@@ -87,7 +99,7 @@ def start(server: str | None, name: str | None) -> None:
         click.echo("Nothing to start: every server asked for runs.")
 
 
-@click.command(epilog=exit_code_table(ExitCode.HELD, ExitCode.USAGE, ExitCode.HEALING_FAILED))
+@click.command(epilog=exit_codes_mean(_DOWN_CODES))
 @click.argument("name", required=False)
 def down(name: str | None) -> None:
     """End standing sites (all, or NAME), and clean what any earlier run that died left behind.
@@ -145,7 +157,7 @@ def _where(site: Standing, session: str) -> dict[str, Any]:
         return {**answer, "says": says}
     says = (
         f"{site.name}: {found['server']} holds session {session} (idle {found['idle_seconds']:.0f} s). "
-        f"If {found['server']} dies, so does that cart."
+        f"Whatever is in its cart dies with {found['server']}."
     )
     return {**answer, "server": found["server"], "says": says}
 

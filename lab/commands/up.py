@@ -16,7 +16,7 @@ from lab.cluster import environment, loopback
 from lab.cluster.errors import PortTaken
 from lab.cluster.registry import Registry
 from lab.cluster.standing import Description
-from lab.commands.help_pages import exit_code_table
+from lab.commands.help_pages import exit_codes_mean
 from lab.commands.parameters import Named
 from lab.commands.what_to_try import own_command, page
 from lab.errors import EnvironmentProblem
@@ -31,7 +31,16 @@ Examples:
   cartlab status                                             what stands, and who holds how much
   cartlab down                                               end it all
 
-{exit_code_table(ExitCode.HELD, ExitCode.USAGE, ExitCode.ENVIRONMENT)}
+{
+    exit_codes_mean(
+        {
+            ExitCode.HELD: "the site stands",
+            ExitCode.USAGE: "the command was called wrongly",
+            ExitCode.ENVIRONMENT: "it cannot stand here: a port, the store, a program that did not start",
+            ExitCode.INTERRUPTED: "interrupted while it started; nothing is left",
+        }
+    )
+}
 """
 
 

@@ -98,6 +98,7 @@ class Corner:
         popen = subprocess.Popen(
             [sys.executable, "-c", script, *arguments],
             env=self.environment,
+            cwd=self.home,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             text=True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 from typing import TYPE_CHECKING, Any
@@ -144,6 +145,16 @@ def test_down_cleans_after_a_killed_keeper_and_warden(
 def sites(cartlab: Cartlab) -> list[dict[str, Any]]:
     listed = json.loads(cartlab("status", "--json").stdout)["sites"]
     return sorted(listed, key=lambda site: str(site["name"]))
+
+
+def test_ctrl_c_while_a_site_starts_leaves_nothing(corner: Corner, wait_until: WaitUntil) -> None:
+    script = "from lab.cli import main; main(['up', '--mode', 'sticky', '--port', '0', '--admin-port', '0'])"
+    starting = corner.run(script)
+    wait_until(lambda: Registry().living("site"), "the keeper is at work")
+    starting.popen.send_signal(signal.SIGINT)
+    assert starting.popen.wait() == 130
+    assert not Registry().all()
+    assert not corner.left_over()
 
 
 LIVING_RUN = """
