@@ -14,12 +14,14 @@ if TYPE_CHECKING:
 
 #: Seconds that an arm has to show that it is well.
 WITHIN = 10.0
+#: A request that takes longer is no sign of health.
+ANSWER_WITHIN = 1.0
 _BETWEEN_LOOKS = 0.1
 
 
 async def steady(arm: Arm, site: Site) -> None:
     """Return when the balancer calls every server of ``arm`` up and each has answered a shopper's request."""
-    missing = "nothing was tried"
+    missing = "nobody answered anything"
     try:
         async with asyncio.timeout(WITHIN):
             while missing := await _what_is_missing(arm, site):
@@ -35,15 +37,15 @@ async def steady(arm: Arm, site: Site) -> None:
 async def _what_is_missing(arm: Arm, site: Site) -> str:
     """The first thing that is not as it should be, or nothing."""
     try:
-        async with Door(site.admin.url) as admin, admin.person() as operator:
+        async with Door(site.admin.url, timeout=ANSWER_WITHIN) as admin, admin.person() as operator:
             rows = (await operator.get("/servers")).json["servers"]
         not_up = [f"{row['name']} is {row['state']}" for row in rows if row["state"] != "up"]
         if not_up or len(rows) != arm.servers:
             return ", ".join(not_up) or f"the balancer knows {len(rows)} servers"
-        async with Door(site.front.url) as front:
+        async with Door(site.front.url, timeout=ANSWER_WITHIN) as front:
             answered = {await _who_answers(front) for _ in range(2 * arm.servers)}
     except (NotSent, NoAnswer, TypeError, KeyError) as problem:
-        return f"the balancer did not answer: {problem}"
+        return f"a request failed: {problem}"
     silent = set(arm.server_names) - answered
     return f"{', '.join(sorted(silent))} answered nobody" if silent else ""
 
