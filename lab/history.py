@@ -14,7 +14,7 @@ workload would hide (coordinated omission).
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -82,11 +82,16 @@ class History:
 
     def to_lines(self) -> Iterator[str]:
         for index, operation in enumerate(self.operations):
-            yield json.dumps({"index": index, **asdict(operation)}, separators=(",", ":"))
+            record = {"index": index, **{name: getattr(operation, name) for name in _FIELDS}}
+            yield json.dumps(record, separators=(",", ":"))
 
     @classmethod
     def from_lines(cls, lines: Iterable[str]) -> History:
         return cls([_operation(json.loads(line)) for line in lines if line.strip()])
+
+
+#: By hand: ``asdict`` copies deeply, which costs seconds on a history of 5,000 shoppers.
+_FIELDS = tuple(each.name for each in fields(Operation))
 
 
 def _operation(record: dict[str, Any]) -> Operation:
