@@ -141,24 +141,23 @@ class Exchange:
         """100, 102, 103: passed on, except to HTTP/1.0, which does not know them."""
         self._phase = _ANSWERED
         if not self.head.fields.is_http10:
-            self.client.write(b"HTTP/1.1 %d%b\r\n%b\r\n" % (head.status, head.reason, head.block))
+            self.client.write(head.start + head.block + b"\r\n")
 
     def on_answer(self, head: ResponseHead, payload: bytes, *, done: bool) -> None:
         client = self.client
         self._phase = _ANSWERED
         self._balancer.on_answer(self.route, self._asked(), head, client.now)
-        framing = b""
         stays = self._request_done and client.may_stay(self.head.fields)
+        extra = b""
         if head.length in _UNSIZED:
-            framing, stays = self._frame_anew(stays=stays)
+            extra, stays = self._frame_anew(stays=stays)
             if self._chunking:
                 payload = frame(payload, done=done)
-        extra = self._lab_fields()
-        client.transport.write(
-            b"HTTP/1.1 %d%b\r\n%b%b%b%b\r\n%b"
-            % (head.status, head.reason, head.block, framing, extra, client.persistence_field(stays=stays),
-               payload)
-        )  # fmt: skip
+        if not stays or self.head.fields.is_http10:
+            extra += client.persistence_field(stays=stays)
+        if self._balancer.settings.lab_headers:
+            extra += self.route.told(self._server)
+        client.transport.write(b"%b%b%b\r\n%b" % (head.start, head.block, extra, payload))
         if done:
             self._finish()
         else:

@@ -1,4 +1,10 @@
-"""Heads of responses."""
+"""Heads of responses.
+
+Servers repeat themselves: within one second, thousands of answers share a few heads, since nothing
+in them but ``Date`` tells when they were made. So a head that was read is kept for a while, and the
+same bytes again cost one look-up. Heads that set cookies are not kept: they are secrets, and
+different each time.
+"""
 
 from __future__ import annotations
 
@@ -32,14 +38,23 @@ _USUAL_LINE: Final = b"\r\nConnection: keep-alive\r\n"
 _SWITCH: Final = frozenset({b"close", b"keep-alive"})
 
 
-class ResponseHead:
-    """``block`` is its field lines as they go to the client; ``length`` how long its body is."""
+_MOST_KEPT: Final = 1024
+_LONGEST_KEPT: Final = 1024
+_kept: dict[bytes, ResponseHead] = {}
 
-    __slots__ = ("block", "keep_alive", "length", "reason", "set_cookies", "status", "upgrade")
+
+class ResponseHead:
+    """Never changed once it is read: one may stand for many answers.
+
+    ``start`` is the status line and ``block`` the field lines as they go to the client; ``length``
+    says how long the body is.
+    """
+
+    __slots__ = ("block", "keep_alive", "length", "set_cookies", "start", "status", "upgrade")
 
     def __init__(self, status: int, reason: bytes, block: bytes, *, keep_alive: bool) -> None:
         self.status = status
-        self.reason = reason
+        self.start = b"HTTP/1.1 %d%b\r\n" % (status, reason)
         self.block = block
         self.length = UNTIL_CLOSE
         self.keep_alive = keep_alive
@@ -49,6 +64,20 @@ class ResponseHead:
 
 def parse_response(head: bytes, method: bytes) -> ResponseHead:
     """Read the head of an answer to a ``method`` request."""
+    if method == b"HEAD":
+        return _read(head, is_bodiless=True)
+    kept = _kept.get(head)
+    if kept is not None:
+        return kept
+    response = _read(head, is_bodiless=False)
+    if not response.set_cookies and len(head) <= _LONGEST_KEPT:
+        if len(_kept) >= _MOST_KEPT:
+            _kept.clear()
+        _kept[head] = response
+    return response
+
+
+def _read(head: bytes, *, is_bodiless: bool) -> ResponseHead:
     match = _HEAD.fullmatch(head)
     if match is None:
         raise BadMessage(502, "the server's answer is not HTTP/1.1")
@@ -68,7 +97,7 @@ def parse_response(head: bytes, method: bytes) -> ResponseHead:
             hop[name] = hop[name] + b"," + value if name in hop else value
     if hop:
         _read_hop(response, hop)
-    if response.status in _BODILESS or method == b"HEAD":
+    if is_bodiless or response.status in _BODILESS:
         response.length = 0
     elif response.length == UNTIL_CLOSE:
         response.keep_alive = False

@@ -336,7 +336,18 @@ def test_without_framing_an_answer_ends_with_its_connection() -> None:
 
 @pytest.mark.parametrize("reason", [b"", b" ", b" OK", b" All is  \xe4 well"])
 def test_a_reason_passes_as_it_is(reason: bytes) -> None:
-    assert response(b"Content-Length: 0", start=b"HTTP/1.1 200" + reason).reason == reason
+    assert (
+        response(b"Content-Length: 0", start=b"HTTP/1.0 200" + reason).start == b"HTTP/1.1 200%b\r\n" % reason
+    )
+
+
+def test_the_same_head_again_is_not_read_again_unless_it_sets_a_cookie() -> None:
+    lines = (b"Date: Sat, 21 Nov 2026 08:00:00 GMT", b"Content-Length: 5")
+    assert response(*lines) is response(*lines)
+    assert response(*lines, method=b"HEAD").length == 0
+    assert response(b"X: y", method=b"HEAD").keep_alive
+    assert response(*lines).length == 5
+    assert response(*lines, b"Set-Cookie: a=1") is not response(*lines, b"Set-Cookie: a=1")
 
 
 @pytest.mark.parametrize(
