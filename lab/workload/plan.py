@@ -48,9 +48,9 @@ class Shape:
     seconds: float
     max_rate: float = 600.0
     keyless: float = 0.0
-    rush: float = 0.05
+    rush: float = 0.10
     rush_limit: int = 40
-    rush_seconds: float = 0.010
+    rush_seconds: float = 0.020
 
     def __post_init__(self) -> None:
         for name, low, high in (("seconds", 0.01, 86_400), ("max_rate", 0.1, 1e6), ("rush_seconds", 0, 60)):

@@ -105,7 +105,7 @@ def test_the_stream_is_as_strong_before_the_crash_as_after_it() -> None:
 def test_a_rush_comes_right_before_the_crash() -> None:
     made = plan(shoppers=300)
     rush = [step for step in steps(made) if made.crash_at - SHOW.rush_seconds < step.at <= made.crash_at]
-    assert 5 <= len(rush) <= 30
+    assert 10 <= len(rush) <= 40
 
 
 def test_nobodys_only_add_before_the_crash_is_part_of_the_rush() -> None:
