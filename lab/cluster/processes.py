@@ -20,35 +20,25 @@ from lab.cluster.errors import NotReady
 from lab.cluster.gauge import Gauge
 from lab.cluster.ports import Address
 from lab.cluster.programs import Wiring
+from lab.cluster.server import Server
 from lab.cluster.store_binary import find_binary
 from lab.errors import EnvironmentProblem, unknown
-from lab.timeline import ServerChanged, ServerSample
+from lab.timeline import ServerChanged
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
     from typing import Any
 
-    from lab.cluster.child import Child
     from lab.cluster.family import Family
     from lab.cluster.gauge import Load
     from lab.cluster.store import Store
+    from lab.timeline import ServerSample
     from lab.topology import Arm
 
 START_DEADLINE = 30.0
 _UP_DEADLINE = 30.0
 _CRASH_DEADLINE = 10.0
-_STATS_TIMEOUT = 0.5
 _LOOK_AGAIN = 0.1
-
-
-class Server:
-    """One cart server: its name stays, its process comes and goes."""
-
-    def __init__(self, name: str, child: Child, address: Address) -> None:
-        self.name = name
-        self.child = child
-        self.address = address
-        self.gauge = Gauge(child.pid)
 
 
 class ProcessSite:
@@ -91,7 +81,7 @@ class ProcessSite:
 
     async def open(self) -> None:
         """Start everything; returns when the balancer calls every server up."""
-        # Before the servers: they get its URL. It takes a twentieth of the time that they take.
+        # First, for the servers are told its URL; it starts in a fraction of the time that they take.
         if self.arm.needs_store:
             self._store = await self._open_store()
         await together(self._open_balancer(), *map(self._launch, self.arm.server_names))
@@ -125,7 +115,9 @@ class ProcessSite:
         await self._until_up([server])
 
     async def sample(self) -> Sequence[ServerSample]:
-        return await asyncio.gather(*(self._sample(self.servers[name]) for name in self.arm.server_names))
+        return await asyncio.gather(
+            *(self.servers[name].sample(self._http) for name in self.arm.server_names)
+        )
 
     def balancer_load(self) -> Load | None:
         return self._balancer_gauge.read()
@@ -171,6 +163,7 @@ class ProcessSite:
         await self._balancer.put_server(name, self.servers[name].address)
 
     async def _until_up(self, names: Sequence[str]) -> None:
+        missing = ["nothing"]
         try:
             async with asyncio.timeout(_UP_DEADLINE):
                 while missing := await self._not_up(names):
@@ -204,22 +197,6 @@ class ProcessSite:
                 at = self._clock() - (time.time() - event["at"])
                 change = ServerChanged(at, self.arm.name, event["server"], event["to"], event["cause"] or "")
                 self._on_change(change)
-
-    async def _sample(self, server: Server) -> ServerSample:
-        load = server.gauge.read()
-        if load is None:
-            return ServerSample(server.name, None, None, None)
-        return ServerSample(server.name, await self._carts(server), load.cpu, load.memory)
-
-    async def _carts(self, server: Server) -> int | None:
-        """None also when it does not answer: a frozen server must not freeze the screen."""
-        timeout = aiohttp.ClientTimeout(total=_STATS_TIMEOUT)
-        try:
-            async with self._http.get(f"{server.address.url}/stats", timeout=timeout) as answer:
-                carts = (await answer.json())["carts"]
-        except (aiohttp.ClientError, TimeoutError):
-            return None
-        return carts if isinstance(carts, int) else None
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -49,6 +50,10 @@ class Store:
         """Take our keys, and no others, out of a store that outlives us."""
         if self.is_ours:
             return
+        with suppress(*_NO_ANSWER):  # then they expire by themselves
+            await self._delete_keys()
+
+    async def _delete_keys(self) -> None:
         async with _client(self.url) as client:
             keys = [key async for key in client.scan_iter(match=f"{self.prefix}*", count=_KEYS_AT_ONCE)]
             for first in range(0, len(keys), _KEYS_AT_ONCE):
