@@ -23,16 +23,19 @@ if TYPE_CHECKING:
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
-@click.group(context_settings=CONTEXT, epilog=exit_code_table())
+HELP = """Crash a cart server and see what sticky sessions cost.
+
+\b
+New here?   cartlab run crash         both designs side by side, half a minute
+            cartlab up --mode sticky  a site to break by hand, with curl or a browser
+            cartlab doctor            is this machine ready?
+"""
+
+
+@click.group(context_settings=CONTEXT, help=HELP, epilog=exit_code_table())
 @click.version_option(package_name="cart-chaos-lab", prog_name="cartlab")
 def cli() -> None:
-    r"""Crash a cart server and see what sticky sessions cost.
-
-    \b
-    New here?   cartlab run crash        both designs side by side, half a minute
-                cartlab up --mode sticky a site to break by hand, with curl or a browser
-                cartlab doctor           is this machine ready?
-    """
+    pass
 
 
 for command in (run, list_scenarios, *site_commands, doctor, check):

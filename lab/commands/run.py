@@ -35,7 +35,8 @@ Examples:
 @click.command(epilog=EPILOG)
 @click.argument("scenario", type=Named("scenario", SCENARIOS))
 @click.option("--arms", default="sticky,stateless", show_default=True, help="Designs to run, by name.")
-@click.option("--shoppers", type=click.IntRange(1, 20_000), default=DEFAULT_SHOPPERS, show_default=True)
+@click.option("--shoppers", type=click.IntRange(1, 20_000), default=DEFAULT_SHOPPERS, show_default=True,
+              help="How many people shop.")
 @click.option("--servers", type=click.IntRange(2, 12), default=3, show_default=True, help="Servers an arm.")
 @click.option("--seed", type=click.IntRange(0), help="Same seed, same shoppers. Default: a new one, printed.")
 @click.option(
@@ -86,6 +87,8 @@ def run(scenario: Scenario, *, arms: str, servers: int, seed: int | None, crash:
         fast: bool, step: bool, plain: bool, as_json: bool, no_input: bool, expect: str | None,
         shoppers: int, keyless: int, runs: Path, redis_url: str | None) -> int:  # fmt: skip
     """Run SCENARIO on real processes, break what it breaks, heal it, and judge every cart.
+
+    'cartlab list' tells which scenarios there are.
 
     The exit code says whether each design did what was expected of it. Losing carts is what is
     expected of the sticky one, so a run in which it loses them, and the other keeps them, is green.

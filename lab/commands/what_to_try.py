@@ -5,6 +5,8 @@ Every line marked as a command is run by a test, exactly as printed.
 
 from __future__ import annotations
 
+import os
+import shlex
 import shutil
 import sys
 from dataclasses import dataclass
@@ -69,8 +71,10 @@ def page(about: Description) -> Iterator[str]:
 
 
 def own_command() -> str:
-    """How this user can call the lab: by name where the shell finds it."""
-    return "cartlab" if shutil.which("cartlab") else f"{sys.executable} -m lab"
+    """How this user can call the lab: as they just did, or by name, or in full; always fit to be pasted."""
+    if typed := os.environ.get("CARTLAB_AS"):
+        return shlex.quote(typed)
+    return "cartlab" if shutil.which("cartlab") else f"{shlex.quote(sys.executable)} -m lab"
 
 
 def _lines(step: Step) -> Iterator[str]:
