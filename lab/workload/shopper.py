@@ -105,10 +105,14 @@ def _as_answered(operation: Operation, answer: Answer, now: float) -> Operation:
         cart=cart,
         tries=tries,
         moved_from=headers.get("X-Lab-Moved-From"),
-        error=None if outcome is Outcome.OK else f"{answer.status}: {answer.content[:200]!r}",
+        error=None if outcome is Outcome.OK else f"{answer.status}: {_first_words(answer.content)}",
     )
 
 
 def _tries(header: str | None) -> int:
     """One, unless the balancer counts more. What nobody can read must not end a run."""
     return int(header) if header and header.isdecimal() else 1
+
+
+def _first_words(content: bytes) -> str:
+    return " ".join(content[:200].decode(errors="replace").split())

@@ -177,7 +177,7 @@ async def test_an_add_answered_with(
     shop.misbehave = answer
     operation = await act(bench.shopper(), ADD)
     assert (operation.outcome, operation.status) == (expected, status)
-    assert (operation.error or "").startswith(str(status))
+    assert operation.error == f"{status}: {body}"
     assert len(shop.seen) == 1
 
 
