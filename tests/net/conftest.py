@@ -108,6 +108,15 @@ class Corner:
         self.programs.append(program)
         return program
 
+    def clear(self) -> None:
+        for program in self.programs:
+            for process in program.members():
+                process.kill()
+            if program.popen.stdout:
+                program.popen.stdout.close()
+            program.popen.wait()
+        shutil.rmtree(self.temporary, ignore_errors=True)
+
     def left_over(self) -> list[str]:
         """Folders, sockets and records; the registry's own empty folder is none."""
         mine = [path for path in self.temporary.rglob("*") if path != self.state]
@@ -134,14 +143,10 @@ def _own_corner(home: Path) -> Iterator[Corner]:
         settings.setenv("TMPDIR", str(corner.temporary))
         settings.setenv("CARTLAB_STATE", str(corner.state))
         settings.delenv("CARTLAB_REDIS_URL", raising=False)
-        yield corner
-    for program in corner.programs:
-        for process in program.members():
-            process.kill()
-        if program.popen.stdout:
-            program.popen.stdout.close()
-        program.popen.wait()
-    shutil.rmtree(corner.temporary, ignore_errors=True)
+        try:
+            yield corner
+        finally:
+            corner.clear()
 
 
 def _session_of(process: psutil.Process) -> int | None:
