@@ -43,3 +43,11 @@ def test_every_line_is_one_json_object_with_its_place_in_the_order() -> None:
 def test_only_an_acknowledged_operation_is_no_error_to_a_shopper() -> None:
     seen = {outcome: Operation("a", 1, Kind.READ, 0, 0, 1, outcome).is_visible_error for outcome in Outcome}
     assert seen == {Outcome.OK: False, Outcome.FAIL: True, Outcome.INFO: True}
+
+
+def test_an_arm_finds_its_own_operations() -> None:
+    mine, other = (Operation(arm, 1, Kind.READ, 0, 0, 1, Outcome.OK) for arm in ("sticky", "stateless"))
+    history = History()
+    history.add(mine)
+    history.add(other)
+    assert list(history.of_arm("sticky")) == [mine]
