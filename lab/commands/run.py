@@ -13,7 +13,6 @@ from lab.commands.parameters import Named, Share, read_arms
 from lab.faults import FAULTS
 from lab.scenarios import SCENARIOS
 from lab.settings import DEFAULT_SHOPPERS, RunSettings, read_expectations
-from lab.show import Output, show
 from lab.targets import Target
 from lab.topology import ARMS
 
@@ -104,6 +103,9 @@ def run(scenario: Scenario, *, arms: str, servers: int, seed: int | None, crash:
         fault=_fault(scenario, fault), expect=read_expectations(expect, scenario, chosen),
         runs=runs.absolute(), redis_url=redis_url,
     )  # fmt: skip
+    # Half of the lab hangs on this import, and no other command should wait for it.
+    from lab.show import Output, show  # noqa: PLC0415
+
     return show(settings, Output(plain=plain, as_json=as_json, step=step))
 
 
