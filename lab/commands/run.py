@@ -34,8 +34,13 @@ Examples:
 @click.command(epilog=EPILOG)
 @click.argument("scenario", type=Named("scenario", SCENARIOS))
 @click.option("--arms", default="sticky,stateless", show_default=True, help="Designs to run, by name.")
-@click.option("--shoppers", type=click.IntRange(1, 20_000), default=DEFAULT_SHOPPERS, show_default=True,
-              help="How many people shop.")
+@click.option(
+    "--shoppers",
+    type=click.IntRange(1, 20_000),
+    default=DEFAULT_SHOPPERS,
+    show_default=True,
+    help="How many people shop.",
+)
 @click.option("--servers", type=click.IntRange(2, 12), default=3, show_default=True, help="Servers an arm.")
 @click.option("--seed", type=click.IntRange(0), help="Same seed, same shoppers. Default: a new one, printed.")
 @click.option(
