@@ -9,7 +9,7 @@ forward keeps or kills no cart.
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 #: Keys remembered a session; beyond it the oldest is forgotten before its window ends.
 _KEYS_MAX = 1_000
+#: Orders kept a session, the latest.
+_ORDERS_MAX = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class _Session:
     used: float
     cart: Cart = field(default_factory=Cart)
     records: dict[str, _Record] = field(default_factory=dict)
-    orders: list[Order] = field(default_factory=list)
+    orders: deque[Order] = field(default_factory=lambda: deque(maxlen=_ORDERS_MAX))
 
 
 class Memory:
