@@ -88,8 +88,7 @@ class ServerConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         exchange = self.exchange
-        if exchange is None or self.in_step:  # nobody asked for these bytes
-            self.in_step = False
+        if exchange is None:  # nobody asked for these bytes
             self.drop()
             return
         try:

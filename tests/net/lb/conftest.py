@@ -9,6 +9,7 @@ import signal
 import sys
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import count
 from typing import TYPE_CHECKING, Any, Protocol
 
 import aiohttp
@@ -174,7 +175,7 @@ class Backend:
         self.ready = "200 OK"
         self.script: Script | None = None
         self.seen: list[Seen] = []
-        self.connections = 0
+        self._numbers = count(1)
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self.port = 0
@@ -199,7 +200,7 @@ class Backend:
             writer.transport.abort()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        number = self.connections = self.connections + 1
+        number = next(self._numbers)
         self._writers.add(writer)
         with suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
@@ -212,7 +213,6 @@ class Backend:
         start, *lines = head.removesuffix("\r\n\r\n").split("\r\n")
         method, target, _ = start.split(" ")
         if target == "/ready":
-            self.connections -= 1
             await peer.answer(b"", status=self.ready)
             raise ConnectionError("checks do not keep their connection")
         seen = Seen(method, target, lines, number)

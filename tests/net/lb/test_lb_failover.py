@@ -122,6 +122,42 @@ async def test_an_idle_connection_that_the_server_closed_costs_nobody_an_error_o
     assert (await lb.counters())["sessions_moved"] == 0
 
 
+async def test_a_request_that_meets_a_closing_connection_is_sent_again_to_the_same_server(
+    start_lb: StartLb, backend: OpenBackend
+) -> None:
+    """The worst moment of that race: the server closes when the request is already on its way."""
+    s1, s2 = await backend("s1"), await backend("s2")
+    lb = await start_lb(s1, s2, flags=("--sticky", "learn"))
+    cookie, name = await tied(lb)
+    home = {"s1": s1, "s2": s2}[name]
+    served: set[int] = set()
+
+    async def answer_once_a_connection(peer: Peer, seen: Seen) -> None:
+        if seen.connection in served:
+            peer.reset()
+            return
+        served.add(seen.connection)
+        await peer.answer(b"ok")
+
+    home.script = answer_once_a_connection
+    for _ in range(20):
+        answer = await lb.get(Cookie=cookie)
+        assert (answer.status, answer["x-lab-server"], answer["x-lab-tries"]) == (200, name, "1")
+    counters = await lb.counters()
+    assert (counters["sessions_moved"], counters["redispatches"]) == (0, 0)
+    assert counters["retries"] >= 15
+
+
+async def test_one_refused_connect_and_the_check_that_it_brings_forward_take_a_server_down(
+    start_lb: StartLb, backend: OpenBackend
+) -> None:
+    s1, s2 = await backend("s1"), await backend("s2")
+    lb = await start_lb(s1, s2, flags=("--inter", "60", "--fastinter", "60", "--fall", "2"))
+    s1.close()
+    assert [(await lb.get()).status for _ in range(2)] == [200, 200]
+    assert (await lb.until("s1", "down"))["cause"].startswith("L4CON")
+
+
 async def test_requests_that_cannot_be_repeated_have_a_connection_of_their_own(
     start_lb: StartLb, backend: OpenBackend
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import h11
@@ -12,7 +13,7 @@ import psutil
 import pytest
 
 if TYPE_CHECKING:
-    from tests.net.lb.conftest import Backend, Lb, OpenBackend, Peer, Seen, StartLb
+    from tests.net.lb.conftest import Backend, Lb, OpenBackend, Peer, Seen, StartLb, Wire
 
 MIB = 1 << 20
 
@@ -149,6 +150,30 @@ async def test_stray_bytes_behind_an_answer_reach_nobody(site: tuple[Lb, Backend
     assert len({seen.connection for seen in server.seen}) == 3, (
         "the connection is out of step, so it is dropped"
     )
+
+
+async def test_bytes_that_come_while_nobody_asks_end_the_connection(
+    start_lb: StartLb, backend: OpenBackend
+) -> None:
+    server = await backend("s1")
+    lb = await start_lb(server, flags=("--server-idle-timeout", "600"))
+    closed, asked_back = asyncio.Event(), asyncio.Event()
+
+    async def script(peer: Peer, seen: Seen) -> None:
+        await peer.answer(b"ok")
+        if len(server.seen) == 1:
+            await asked_back.wait()
+            await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison")
+            with suppress(ConnectionError):
+                assert await peer.reader.read() == b""
+            closed.set()
+
+    server.script = script
+    wire = await lb.wire()
+    assert (await wire.get()).body == b"ok"
+    asked_back.set()
+    await asyncio.wait_for(closed.wait(), 10)
+    assert (await wire.get()).body == b"ok"
 
 
 async def test_head_has_the_length_and_no_body(site: tuple[Lb, Backend]) -> None:
@@ -362,6 +387,15 @@ async def test_a_slow_reader_costs_little_memory_and_gets_everything(site: tuple
     assert most < 8 * MIB
 
 
+async def until_nothing_moves(wire: Wire) -> None:
+    """Wait until what is left to send has been the same for a while."""
+    left, same = -1, 0
+    while same < 20:
+        await asyncio.sleep(0.01)
+        now_left = wire.writer.transport.get_write_buffer_size()
+        left, same = now_left, same + 1 if now_left == left else 0
+
+
 async def test_a_slow_server_costs_little_memory_and_gets_everything(site: tuple[Lb, Backend]) -> None:
     lb, server = site
     size = 32 * MIB
@@ -376,9 +410,9 @@ async def test_a_slow_server_costs_little_memory_and_gets_everything(site: tuple
     before = process.memory_info().rss
     wire = await lb.wire()
     wire.writer.write(b"POST / HTTP/1.1\r\nHost: shop\r\nContent-Length: %d\r\n\r\n" % size + noise(size))
-    for _ in range(20):
-        await asyncio.sleep(0)
-        assert process.memory_info().rss - before < 8 * MIB
+    await until_nothing_moves(wire)
+    assert wire.writer.transport.get_write_buffer_size() > size // 2, "the client is held, too"
+    assert process.memory_info().rss - before < 8 * MIB
     may_read.set()
     assert (await wire.answer("POST")).body == str(size).encode()
 
