@@ -104,8 +104,10 @@ class Run:
             clock.start()
         self._announce(acts.CRASH)
         await clock.until(plan.crash_at)
+        clock.hold()  # or those who are on time would be done before the crash that they are to meet
         while any(crowd.done < CRASH_AFTER * plan.due_at_crash for crowd in crowds):
             await asyncio.sleep(0.005)
+        clock.start()
         self.victims = self.settings.target.choose(self._carts_by_server())
 
     def _faults(self) -> list[ServerCrash]:

@@ -38,6 +38,7 @@ PURE = (
     "lab/topology.py",
     "lab/verdict.py",
     "lab/view/*.py",
+    "lab/workload/catalogue.py",
     "lab/workload/outcome.py",
     "lab/workload/plan.py",
     "lb/balance.py",
@@ -60,7 +61,6 @@ PURE = (
     "services/cart/errors.py",
     "services/cart/model.py",
     "services/cart/strategies/protocol.py",
-    "services/cart/wire.py",
 )
 
 #: Where the drawings meet the terminal; sample plays a made-up run in real time.
