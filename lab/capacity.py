@@ -20,7 +20,7 @@ SECONDS = 0.3
 #: Strangers asking at once, an arm.
 STRANGERS = 16
 #: Of the looks into an empty cart that were measured: adds cost more, and there must be room for a crash.
-SHARE = 0.5
+SHARE = 0.4
 #: Even a machine that answered almost nobody gets a plan that ends.
 LEAST = 20.0
 
