@@ -195,6 +195,13 @@ class Backend:
             self._server = None
         self.close_connections()
 
+    async def end(self) -> None:
+        """Close for good, with the connections that were just being accepted."""
+        self.close()
+        for _ in range(5):
+            await asyncio.sleep(0)
+            self.close_connections()
+
     def close_connections(self) -> None:
         for writer in tuple(self._writers):
             writer.transport.abort()
@@ -343,7 +350,7 @@ async def opening() -> AsyncIterator[OpenBackend]:
         async def open_one(name: str) -> Backend:
             backend = Backend(name)
             await backend.open()
-            stack.callback(backend.close)
+            stack.push_async_callback(backend.end)
             return backend
 
         yield open_one
