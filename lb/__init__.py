@@ -8,6 +8,7 @@ A program of its own (``python -m lb``). Pure rooms decide; thin shells hold the
     sticky, learned    which server a request is tied to                     pure
     failover, retry    what happens when that server is gone                 pure
     upstream           connections to servers                                shell
-    exchange, proxy    one request across its tries; one shopper's connection shell
+    proxy, exchange    one client's connection; one request across its tries       shell
+    answer             one answer on its way to its client                     shell
     checks, admin      asking servers how they are; the operator's door      shell
 """

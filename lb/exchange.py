@@ -9,12 +9,13 @@ What was sent is kept, up to a small limit, for as long as it may have to be sen
 from __future__ import annotations
 
 from time import monotonic
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from lb import retry
+from lb.answer import Answer
 from lb.body import frame
 from lb.health import Result
-from lb.http1 import CHUNKED, UNTIL_CLOSE
+from lb.http1 import CHUNKED
 from lb.refusals import REQUEST_ERROR, BadMessage, Unanswered
 from lb.retry import Decision, Phase
 
@@ -26,15 +27,13 @@ if TYPE_CHECKING:
     from lb.response import ResponseHead
     from lb.upstream import ServerConnection
 
-#: Bodies whose end the client must be told in another way than by a length.
-_UNSIZED: Final = (CHUNKED, UNTIL_CLOSE)
 # Naming an enum's member costs a lookup each time; these are named for every request.
 _CONNECTING, _SENT, _ANSWERED = Phase.CONNECTING, Phase.SENT, Phase.ANSWERED
 
 
 class Exchange:
     __slots__ = (
-        "_balancer", "_chunking", "_connection", "_fresh", "_occupies", "_phase", "_repeatable",
+        "_answer", "_balancer", "_connection", "_fresh", "_occupies", "_phase", "_repeatable",
         "_request_done", "_sent", "_sent_size", "_server", "client", "head", "over", "route",
     )  # fmt: skip
 
@@ -51,7 +50,7 @@ class Exchange:
         self._sent: list[bytes] | None = [message]
         self._sent_size = len(message)
         self._request_done = fields.length == 0
-        self._chunking = False
+        self._answer: Answer | None = None
         self._fresh = False
         self._occupies = False
         self._repeatable = retry.may_repeat(
@@ -127,6 +126,7 @@ class Exchange:
     def _use(self, connection: ServerConnection) -> None:
         self._connection = connection
         self._phase = _SENT
+        self._answer = None
         self._await_progress()
         sent = self._sent or []
         if len(sent) > 1:
@@ -144,34 +144,34 @@ class Exchange:
             self.client.write(head.start + head.block + b"\r\n")
 
     def on_answer(self, head: ResponseHead, payload: bytes, *, done: bool) -> None:
-        client = self.client
-        self._phase = _ANSWERED
-        self._balancer.on_answer(self.route, self._asked(), head, client.now)
-        stays = self._request_done and client.may_stay(self.head.fields)
-        extra = b""
-        if head.length in _UNSIZED:
-            extra, stays = self._frame_anew(stays=stays)
-            if self._chunking:
-                payload = frame(payload, done=done)
-        if not stays or self.head.fields.is_http10:
-            extra += client.persistence_field(stays=stays)
-        if self._balancer.settings.lab_headers:
-            extra += self.route.told(self._server)
-        client.transport.write(b"%b%b%b\r\n%b" % (head.start, head.block, extra, payload))
-        if done:
-            self._finish()
-        else:
-            client.deadline = monotonic() + self._balancer.settings.body_timeout
-
-    def _frame_anew(self, *, stays: bool) -> tuple[bytes, bool]:
-        """HTTP/1.0 knows no chunks: its body ends with the connection."""
-        if self.head.fields.is_http10:
-            return b"", False
-        self._chunking = True
-        return b"Transfer-Encoding: chunked\r\n", stays
+        """The head of a small answer is kept back until its body begins: a server that dies between
+        the two has told the client nothing yet, so another one may still be asked.
+        """
+        self._answer = Answer(self.client, self.head, head)
+        is_small = 0 < head.length <= self._balancer.settings.replay_limit
+        if payload or not is_small or self._phase is _ANSWERED:  # of which an interim answer is a part
+            self._begin_answer(self._answer, payload, done=done)
 
     def on_body(self, payload: bytes, *, done: bool) -> None:
-        self.client.write(frame(payload, done=done) if self._chunking else payload)
+        answer = self._answer
+        if answer is None:
+            raise RuntimeError("a body came without a head")
+        if self._phase is not _ANSWERED:
+            self._begin_answer(answer, payload, done=done)
+            return
+        answer.go_on(payload, done=done)
+        self._after(done=done)
+
+    def _begin_answer(self, answer: Answer, payload: bytes, *, done: bool) -> None:
+        client = self.client
+        self._phase = _ANSWERED
+        self._balancer.on_answer(self.route, self._asked(), answer.head, client.now)
+        stays = self._request_done and client.may_stay(self.head.fields)
+        extra = self.route.told(self._server) if self._balancer.settings.lab_headers else b""
+        answer.begin(payload, extra, stays=stays, done=done)
+        self._after(done=done)
+
+    def _after(self, *, done: bool) -> None:
         if done:
             self._finish()
         else:
@@ -208,8 +208,8 @@ class Exchange:
         self._balancer.suspect(server, None)
         # An idle connection that its server had closed says nothing about the server: it is asked
         # once more on a fresh one, before a session is moved for nothing.
-        was_reused = self._connection is not None and self._connection.reused
-        self._fresh = was_reused and self._phase is _SENT and server.available(tied=True)
+        was_idle = self._connection is not None and self._connection.reused and self._answer is None
+        self._fresh = was_idle and self._phase is _SENT and server.available(tied=True)
         how = f": {error}" if error else ""
         detail = f"{server.name} closed the connection before it answered{how}; whether it acted is not known"
         self._fail("connection_terminated", detail)

@@ -42,6 +42,7 @@ class PortTaken(Exception):
 
 async def serve(settings: Settings) -> bool:
     """Run until SIGTERM or SIGINT; whether everything in flight was finished."""
+    told, insisted = _heed_signals()
     balancer = Balancer(settings, _routing(settings), Events(time.time))
     checks = Checks(balancer)
     operations = Operations(balancer, checks)
@@ -52,9 +53,9 @@ async def serve(settings: Settings) -> bool:
         for name, address in settings.servers.items():
             operations.place(name, address)
         _announce(balancer.listens_on, admin_at, settings)
-        force = await _until_told_to_stop()
+        await told.wait()
         front.close()
-        return await _finish(balancer, force)
+        return await _finish(balancer, insisted)
     finally:
         checks.stop()
         balancer.close()
@@ -121,8 +122,10 @@ def _announce(front: Address, admin: Address | None, settings: Settings) -> None
     sys.stdout.flush()
 
 
-async def _until_told_to_stop() -> asyncio.Event:
-    """Wait for the first signal; the event that is given back is set by the second."""
+def _heed_signals() -> tuple[asyncio.Event, asyncio.Event]:
+    """From now on the first signal sets the first event and the next the second. Before anything
+    says that the program runs: who reads that may end it at once.
+    """
     loop = asyncio.get_running_loop()
     first, second = asyncio.Event(), asyncio.Event()
 
@@ -131,8 +134,7 @@ async def _until_told_to_stop() -> asyncio.Event:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
-    await first.wait()
-    return second
+    return first, second
 
 
 async def _finish(balancer: Balancer, force: asyncio.Event) -> bool:

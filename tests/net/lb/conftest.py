@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import signal
+import socket
 import sys
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -112,6 +113,12 @@ class Wire:
     def close(self) -> None:
         self.writer.close()
 
+    async def end(self) -> None:
+        """Close, and wait until it is."""
+        self.writer.transport.abort()
+        with suppress(ConnectionError):
+            await self.writer.wait_closed()
+
 
 def request(method: str, target: str, /, body: bytes = b"", **fields: str) -> bytes:
     lines = [f"{method} {target} HTTP/1.1", "Host: shop"]
@@ -176,7 +183,8 @@ class Backend:
         self.script: Script | None = None
         self.seen: list[Seen] = []
         self._numbers = count(1)
-        self._server: asyncio.Server | None = None
+        self._listener: socket.socket | None = None
+        self._connections: dict[socket.socket, asyncio.Task[None]] = {}
         self._writers: set[asyncio.StreamWriter] = set()
         self.port = 0
 
@@ -185,35 +193,56 @@ class Backend:
         return f"127.0.0.1:{self.port}"
 
     async def open(self) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
+        """Accepts by itself: asyncio's own server loses a connection, and leaves its socket open, when
+        it is closed at the moment of accepting one.
+        """
+        self._listener = socket.create_server(("127.0.0.1", self.port), backlog=100)
+        self._listener.setblocking(False)  # noqa: FBT003 - the standard library's signature
+        self.port = self._listener.getsockname()[1]
+        asyncio.get_running_loop().add_reader(self._listener, self._accept, self._listener)
 
     def close(self) -> None:
         """As if the process were killed: the port refuses, and every connection is reset."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        if self._listener is not None:
+            asyncio.get_running_loop().remove_reader(self._listener)
+            self._listener.close()
+            self._listener = None
         self.close_connections()
 
     async def end(self) -> None:
-        """Close for good, with the connections that were just being accepted."""
+        """Close for good; nothing is left when this returns."""
         self.close()
-        for _ in range(5):
-            await asyncio.sleep(0)
-            self.close_connections()
+        tasks = list(self._connections.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for connection in self._connections:  # whose task had not begun
+            connection.close()
+        self._connections.clear()
 
     def close_connections(self) -> None:
         for writer in tuple(self._writers):
             writer.transport.abort()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _accept(self, listener: socket.socket) -> None:
+        with suppress(BlockingIOError, ConnectionError):
+            connection, _ = listener.accept()
+            self._connections[connection] = asyncio.ensure_future(self._serve(connection))
+
+    async def _serve(self, connection: socket.socket) -> None:
         number = next(self._numbers)
+        reader, writer = await asyncio.open_connection(sock=connection)
         self._writers.add(writer)
-        with suppress(asyncio.IncompleteReadError, ConnectionError):
-            while True:
-                await self._serve_one(Peer(reader, writer), number)
-        self._writers.discard(writer)
-        writer.close()
+        try:
+            with suppress(asyncio.IncompleteReadError, ConnectionError):
+                while self._listener is not None:
+                    await self._serve_one(Peer(reader, writer), number)
+        finally:
+            self._writers.discard(writer)
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+            self._connections.pop(connection, None)
 
     async def _serve_one(self, peer: Peer, number: int) -> None:
         head = (await peer.reader.readuntil(b"\r\n\r\n")).decode("latin-1")
@@ -334,11 +363,11 @@ async def starting() -> AsyncIterator[StartLb]:
 
 
 async def _end(lb: Lb) -> None:
-    for wire in lb.wires:
-        wire.close()
     if lb.process.returncode is None:
         lb.process.kill()
         await lb.ended()
+    for wire in lb.wires:
+        await wire.end()
     complaint = await lb.complaint()
     assert not re.search(r"Traceback|Exception|Warning", complaint), complaint
 

@@ -14,7 +14,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from tests.net.lb.conftest import Answer, Lb, OpenBackend, Peer, Seen, StartLb
+    from tests.net.lb.conftest import Answer, Lb, OpenBackend, Peer, Script, Seen, StartLb
 
 GET = b"GET / HTTP/1.1\r\nHost: shop\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: shop\r\nContent-Length: 5\r\n\r\nhello"
@@ -96,6 +96,138 @@ async def test_a_body_too_large_to_keep_is_not_sent_twice(start_lb: StartLb, bac
     answer = await lb.ask(large)
     assert answer.status == 502
     assert len(s1.seen) + len(s2.seen) == 1
+
+
+def torn(*fields: str) -> Script:
+    """Say the head of an answer, and fall over before the first byte of its body."""
+
+    async def script(peer: Peer, seen: Seen) -> None:
+        await peer.body(seen)
+        await peer.send("\r\n".join(["HTTP/1.1 200 OK", *fields, "", ""]).encode())
+        peer.writer.close()
+
+    return script
+
+
+SMALL = "Content-Length: 243"
+
+
+@pytest.mark.parametrize("data", [GET, KEYED], ids=["GET", "keyed"])
+async def test_a_server_that_dies_between_the_head_and_the_body_of_a_small_answer_is_stood_in_for(
+    start_lb: StartLb, backend: OpenBackend, data: bytes
+) -> None:
+    s1, s2 = await backend("s1"), await backend("s2")
+    lb = await start_lb(s1, s2, flags=("--retry-keyed", "--sticky", "learn"))
+    s1.script = torn(SMALL, "Set-Cookie: cart_sid=never-used")
+    answers = [await lb.ask(data) for _ in range(4)]
+    assert {(answer.status, answer["x-lab-server"]) for answer in answers} == {(200, "s2")}
+    assert "2" in {answer["x-lab-tries"] for answer in answers}
+    assert not [value for answer in answers for value in answer.all("set-cookie") if "never-used" in value]
+    status, _ = await lb.api("GET", "/sessions/never-used")
+    assert status == 404, "only the answer that was used teaches"
+    counters = await lb.counters()
+    assert (counters["responses"]["2xx"], counters["servers"]["s1"]["responses"]["2xx"]) == (4, 0)
+
+
+async def test_an_unkeyed_post_whose_small_answer_never_begins_its_body_gets_an_honest_502(
+    start_lb: StartLb, backend: OpenBackend
+) -> None:
+    s1, s2 = await backend("s1"), await backend("s2")
+    lb = await start_lb(s1, s2, flags=("--retry-keyed",))
+    s1.script = s2.script = torn(SMALL)
+    answer = await lb.ask(POST)
+    assert (answer.status, answer["x-lab-tries"]) == (502, "1")
+    assert "error=connection_terminated" in str(answer["proxy-status"])
+    assert len(s1.seen) + len(s2.seen) == 1
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        ("Content-Length: 1000000",),
+        ("Transfer-Encoding: chunked", "Content-Type: text/event-stream"),
+        ("Content-Type: until/close",),
+    ],
+    ids=["large", "chunked", "endless"],
+)
+async def test_the_head_of_an_answer_that_is_not_small_is_not_kept_back(
+    start_lb: StartLb, backend: OpenBackend, fields: tuple[str, ...]
+) -> None:
+    s1 = await backend("s1")
+    lb = await start_lb(s1)
+
+    async def say_the_head(peer: Peer, seen: Seen) -> None:
+        await peer.send("\r\n".join(["HTTP/1.1 200 OK", *fields, "", ""]).encode())
+        await peer.reader.read()
+
+    s1.script = say_the_head
+    wire = await lb.wire()
+    await wire.send(GET)
+    async with asyncio.timeout(10):
+        head = await wire.reader.readuntil(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+@pytest.mark.parametrize(
+    ("data", "start"),
+    [
+        (GET.replace(b"GET", b"HEAD"), "HTTP/1.1 200 OK\r\nContent-Length: 243"),
+        (GET, "HTTP/1.1 204 No Content"),
+        (GET, "HTTP/1.1 304 Not Modified\r\nContent-Length: 243"),
+        (GET, "HTTP/1.1 200 OK\r\nContent-Length: 0"),
+    ],
+    ids=["HEAD", "204", "304", "empty"],
+)
+async def test_an_answer_that_has_no_body_is_whole_with_its_head(
+    start_lb: StartLb, backend: OpenBackend, data: bytes, start: str
+) -> None:
+    s1 = await backend("s1")
+    lb = await start_lb(s1)
+
+    async def answer(peer: Peer, seen: Seen) -> None:
+        await peer.send(f"{start}\r\n\r\n".encode())
+
+    s1.script = answer
+    wire = await lb.wire()
+    for _ in range(2):
+        assert (await wire.ask(data)).status == int(start[9:12])
+
+
+async def test_a_small_answer_whose_body_never_begins_is_a_gateway_timeout(
+    start_lb: StartLb, backend: OpenBackend
+) -> None:
+    s1 = await backend("s1")
+    lb = await start_lb(s1, flags=("--response-timeout", "0.3"))
+
+    async def say_the_head(peer: Peer, seen: Seen) -> None:
+        await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n")
+        await peer.reader.read()
+
+    s1.script = say_the_head
+    answer = await lb.get()
+    assert (answer.status, (await lb.server("s1"))["active"]) == (504, 0)
+
+
+async def test_after_an_interim_answer_a_head_is_not_kept_back(
+    start_lb: StartLb, backend: OpenBackend
+) -> None:
+    s1 = await backend("s1")
+    lb = await start_lb(s1)
+
+    async def hint_and_answer(peer: Peer, seen: Seen) -> None:
+        await peer.send(b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n")
+        await came.wait()
+        await peer.send(b"hello")
+
+    s1.script = hint_and_answer
+    came = asyncio.Event()
+    wire = await lb.wire()
+    await wire.send(GET)
+    async with asyncio.timeout(10):
+        await wire.reader.readuntil(b"\r\n\r\n")
+        assert b" 200 OK" in await wire.reader.readuntil(b"\r\n\r\n")
+        came.set()
+        assert await wire.reader.readexactly(5) == b"hello"
 
 
 async def test_an_idle_connection_that_the_server_closed_costs_nobody_an_error_or_a_session(

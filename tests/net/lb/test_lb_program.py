@@ -66,7 +66,8 @@ def test_every_flag_has_a_name_in_the_environment() -> None:
 def test_help_is_a_page_with_exit_codes_and_defaults() -> None:
     ended = run("--help")
     assert ended.returncode == 0
-    assert "Exit codes: 0 stopped cleanly" in ended.stdout
+    assert "\n  Exit codes: 0 stopped cleanly" in ended.stdout
+    assert "\\b" not in ended.stdout, "a backspace for click, not for people"
     assert "[default: 127.0.0.1:8080]" in ended.stdout
 
 
@@ -90,6 +91,30 @@ async def test_the_first_line_says_where_it_listens(start_lb: StartLb) -> None:
         "pid": lb.process.pid,
     }
     assert lb.port > 0
+
+
+#: A program whose reader ends it the very moment it hears from it.
+HASTY = """
+import os, signal, sys
+from lb.__main__ import main
+
+class Hasty:
+    def write(self, line):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    def flush(self):
+        pass
+
+sys.stdout = Hasty()
+main(["--listen", "127.0.0.1:0"])
+"""
+
+
+def test_a_stop_that_comes_with_the_first_line_is_a_clean_one() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", HASTY], capture_output=True, text=True, timeout=20, check=False
+    )
+    assert (ended.returncode, "stopped: everything" in ended.stderr) == (0, True), ended.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
