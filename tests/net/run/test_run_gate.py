@@ -32,7 +32,7 @@ async def test_the_gate_lets_a_well_site_through_and_refuses_one_with_a_frozen_s
         monkeypatch.setattr(gate, "WITHIN", 2.0)
         frozen = site.servers["server-2"].child
         frozen.signal(signal.SIGSTOP)
-        with pytest.raises(Aborted, match="server-2|request failed"):
+        with pytest.raises(Aborted, match=r"server-2|request failed"):
             await gate.steady(arm, site)
         frozen.signal(signal.SIGCONT)
 
