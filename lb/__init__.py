@@ -2,13 +2,14 @@
 
 A program of its own (``python -m lb``). Pure rooms decide; thin shells hold the sockets::
 
-    http1, body        bytes of a head and of a body, strictly read          pure
-    pool, health       servers, their states, what a check's result means    pure
-    balance            which server takes an untied request                  pure
-    sticky, learned    which server a request is tied to                     pure
-    failover, retry    what happens when that server is gone                 pure
-    upstream           connections to servers                                shell
-    proxy, exchange    one client's connection; one request across its tries       shell
-    answer             one answer on its way to its client                     shell
-    checks, admin      asking servers how they are; the operator's door      shell
+    http1, body        bytes of a head and of a body, strictly read             pure
+    pool, health       servers, their states, what a check's result means       pure
+    balance            which server takes an untied request                     pure
+    sticky             which server a request is tied to                        pure
+    learned, cookie    where that is kept: in a table here, in a cookie there   pure
+    failover, retry    what happens when that server is gone                    pure
+    upstream           connections to servers                                   shell
+    proxy, exchange    one client's connection; one request across its tries    shell
+    answer             one answer on its way to its client                      shell
+    checks, admin      asking servers how they are; the operator's door         shell
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ import click
 from lb.balance import ALGORITHMS
 from lb.failover import Failover
 from lb.program import PortTaken, serve
-from lb.settings import MODES, BadSetting, Settings, address_of, servers_of
+from lb.settings import COOKIE_VALUES, MODES, BadSetting, Settings, address_of, servers_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,14 +21,26 @@ if TYPE_CHECKING:
 EXIT_CUT_OFF = 1
 EXIT_ENVIRONMENT = 4
 
-_CHOICES = {"sticky": MODES, "balance": tuple(ALGORITHMS), "failover": tuple(word.value for word in Failover)}
+_CHOICES = {
+    "sticky": MODES,
+    "cookie_value": COOKIE_VALUES,
+    "balance": tuple(ALGORITHMS),
+    "failover": tuple(word.value for word in Failover),
+}
 
 #: setting: what --help says about it. Type and default are those of Settings.
 _HELP = {
     "sticky": "What ties a session to a server.",
-    "sticky_cookie": "The application's session cookie, for learn.",
+    "sticky_cookie": "The application's session cookie.",
     "session_ttl": "Seconds that a learned session lives after its last use.",
     "table_size": "Most learned sessions; the oldest goes first.",
+    "cookie_name": "The balancer's own cookie, for cookie.",
+    "cookie_value": "What it says: the server's name, or an HMAC of it with LB_COOKIE_SECRET.",
+    "cookie_secure": "Mark it Secure: clients come through HTTPS.",
+    "cookie_preserve": "A server may set it too, and then it is right.",
+    "max_age": "Seconds that a client keeps it; 0: until it is closed.",
+    "maxidle": "Seconds without a request that end it; 0: no limit.",
+    "maxlife": "Seconds after its first request that end it; 0: no limit.",
     "balance": "Who takes an untied request.",
     "failover": "What a tied request does without its server.",
     "check_path": "What a healthy server answers with 2xx or 3xx.",
@@ -85,6 +98,7 @@ def main(*, listen: str, admin: str | None, servers: tuple[str, ...], failover: 
             admin=address_of(admin) if admin else None,
             servers=servers_of(servers),
             failover=Failover(failover),
+            cookie_secret=os.environ.get("LB_COOKIE_SECRET", ""),  # arguments are seen by everybody
             **others,
         )
     except BadSetting as error:

@@ -25,8 +25,8 @@ class Answer:
         self._chunking = False
         self.head = head
 
-    def begin(self, payload: bytes, extra: bytes, *, stays: bool, done: bool) -> None:
-        """Pass on the head, ``extra`` field lines and the first of the body in one write.
+    def begin(self, payload: bytes, block: bytes, extra: bytes, *, stays: bool, done: bool) -> None:
+        """Pass on the head with its field lines ``block`` and ``extra``, and the first of the body.
 
         ``stays``: as far as the request is concerned, the client may ask again on its connection.
         """
@@ -40,7 +40,7 @@ class Answer:
                 payload = frame(payload, done=done)
         if not stays or is_http10:
             extra += client.persistence_field(stays=stays)
-        client.transport.write(b"%b%b%b\r\n%b" % (head.start, head.block, extra, payload))
+        client.transport.write(b"%b%b%b\r\n%b" % (head.start, block, extra, payload))
 
     def go_on(self, payload: bytes, *, done: bool) -> None:
         self._client.write(frame(payload, done=done) if self._chunking else payload)

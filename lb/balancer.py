@@ -88,15 +88,20 @@ class Balancer:
         host = str(peer[0]) if peer else "unknown"
         return b"Via: 1.1 lb\r\nX-Forwarded-For: %b\r\nX-Forwarded-Proto: http\r\n" % host.encode("ascii")
 
-    def on_answer(self, route: Route, server: Server, head: ResponseHead, now: float) -> None:
-        """The answer of ``server`` goes to the client."""
+    def on_answer(self, route: Route, server: Server, head: ResponseHead, now: float) -> tuple[bytes, bytes]:
+        """The answer of ``server`` goes to the client, with which field lines and which more."""
+        sticky = self.routing.sticky
         kind = head.status // 100
         self.counters.hrsp[kind] += 1
         server.counters.hrsp[kind] += 1
         if head.set_cookies or route.home is not server:
-            left = self.routing.sticky.settle(route, server, head.set_cookies, now)
+            left = sticky.settle(route, server, head.set_cookies, now)
             if left is not None:
                 self._on_moved(route, left, server)
+        block, extra = sticky.dress(route, server, head) if sticky.dresses else (head.block, b"")
+        if self.settings.lab_headers:
+            extra += route.told(server)
+        return block, extra
 
     def _on_moved(self, route: Route, left: Server, server: Server) -> None:
         self.counters.moved[left.name, server.name, route.left_because] += 1

@@ -165,10 +165,9 @@ class Exchange:
     def _begin_answer(self, answer: Answer, payload: bytes, *, done: bool) -> None:
         client = self.client
         self._phase = _ANSWERED
-        self._balancer.on_answer(self.route, self._asked(), answer.head, client.now)
+        block, extra = self._balancer.on_answer(self.route, self._asked(), answer.head, client.now)
         stays = self._request_done and client.may_stay(self.head.fields)
-        extra = self.route.told(self._server) if self._balancer.settings.lab_headers else b""
-        answer.begin(payload, extra, stays=stays, done=done)
+        answer.begin(payload, block, extra, stays=stays, done=done)
         self._after(done=done)
 
     def _after(self, *, done: bool) -> None:

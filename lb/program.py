@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from lb.balance import ALGORITHMS
 from lb.balancer import Balancer
 from lb.checks import Checks
+from lb.cookie import CookieForm, CookieSticky
 from lb.events import Events
 from lb.health import worst_case_detection
 from lb.learned import Learned
@@ -64,14 +65,29 @@ async def serve(settings: Settings) -> bool:
 
 
 def _routing(settings: Settings) -> Routing:
-    return Routing(Pool(time.time), _sticky(settings), ALGORITHMS[settings.balance](), settings.failover)
+    pool = Pool(time.time)
+    return Routing(pool, _sticky(settings, pool), ALGORITHMS[settings.balance](), settings.failover)
 
 
-def _sticky(settings: Settings) -> Sticky:
-    if settings.sticky == "none":
-        return NoSticky()
-    table = Learned(settings.session_ttl, settings.table_size)
-    return LearnSticky(settings.sticky_cookie, table, settings.failover)
+def _sticky(settings: Settings, pool: Pool) -> Sticky:
+    match settings.sticky:
+        case "learn":
+            table = Learned(settings.session_ttl, settings.table_size)
+            return LearnSticky(settings.sticky_cookie, table, settings.failover)
+        case "cookie":
+            form = CookieForm(
+                name=settings.cookie_name,
+                max_age=settings.max_age,
+                max_idle=settings.maxidle,
+                max_life=settings.maxlife,
+                secure=settings.cookie_secure,
+                preserve=settings.cookie_preserve,
+                secret=settings.cookie_secret.encode() if settings.cookie_value == "opaque" else b"",
+            )
+            session = settings.sticky_cookie
+            return CookieSticky(form, pool, settings.failover, time.time, app_cookie=session)
+        case _:
+            return NoSticky()
 
 
 async def _listen(balancer: Balancer, address: Address) -> asyncio.Server:

@@ -138,7 +138,7 @@ class Client(asyncio.Protocol):
         if fields is not self._fields:
             self._fields = fields
             fields.onward = b" HTTP/1.1\r\n%b%bX-Forwarded-Host: %b\r\n\r\n" % (
-                fields.block, self._forwarded, fields.host,
+                self._balancer.routing.sticky.onward(fields), self._forwarded, fields.host,
             )  # fmt: skip
         self._balancer.counters.requests += 1
         self._waits = _EXCHANGE

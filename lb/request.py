@@ -56,7 +56,7 @@ class Fields:
 
     __slots__ = (
         "block", "cookies", "expects_continue", "has_key", "host", "is_http10", "keep_alive", "length",
-        "onward", "raw", "sessions", "upgrade", "via",
+        "marks", "onward", "raw", "sessions", "upgrade", "via",
     )  # fmt: skip
 
     def __init__(self, raw: bytes, block: bytes) -> None:
@@ -74,6 +74,7 @@ class Fields:
         #: Filled in by those who derive something from the fields, so that they do it only once.
         self.onward = b""
         self.sessions: tuple[str, ...] | None = None
+        self.marks: tuple[bytes, ...] | None = None
 
 
 class RequestHead:

@@ -5,6 +5,7 @@ Order of decision: the tie, then failover when the tied server cannot take it, t
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from lb.refusals import Unanswered
@@ -29,19 +30,54 @@ class Routing:
         self.failover = failover
 
 
+class Came(StrEnum):
+    """What the tie of a request was worth: the third letter of HAProxy's termination state."""
+
+    UNREAD = "-"
+    NONE = "N"
+    INVALID = "I"
+    DOWN = "D"
+    VALID = "V"
+    EXPIRED = "E"
+    OLD = "O"
+
+
+class Went(StrEnum):
+    """What the answer did to the tie: the fourth letter."""
+
+    UNREAD = "-"
+    NONE = "N"
+    INSERTED = "I"
+    UPDATED = "U"
+    PASSED = "P"
+    DELETED = "D"
+
+
+#: An enum's member costs a lookup each time it is named; these are named for every request.
+_UNREAD, _DOWN, _AS_IT_WAS = Came.UNREAD, Came.DOWN, Went.NONE
+
+
 class Route:
     """One request's way.
 
     ``session`` and ``binding`` are its tie. The binding is not a copy: when another request of the
     session moves it meanwhile, this one follows. ``home`` is where the session lived when the
     request came, ``met`` are the servers tried so far, ``left_because`` says in one word why it
-    did not get its answer at home.
+    did not get its answer at home. ``came`` and ``went`` tell what the cookie was worth; the dates
+    are those in it, 0 for none.
     """
 
-    __slots__ = ("binding", "home", "left_because", "met", "session")
+    __slots__ = (
+        "binding", "came", "first_seen", "home", "last_seen", "left_because", "met", "session", "went",
+    )  # fmt: skip
 
-    def __init__(self, session: str | None = None, binding: Binding | None = None) -> None:
+    def __init__(
+        self, session: str | None = None, binding: Binding | None = None, came: Came = _UNREAD
+    ) -> None:
         self.session = session
+        self.came = came
+        self.went = _AS_IT_WAS
+        self.first_seen = self.last_seen = 0
         self.binding = binding
         self.home = binding.server if binding is not None else None
         self.met: tuple[Server, ...] = ()
@@ -69,6 +105,8 @@ class Route:
     def told(self, server: Server | None) -> bytes:
         """The same in header fields for a learner: who answered, how many were tried, whom it left."""
         fields = b"X-Lab-Tries: %d\r\n" % max(1, len(self.met))
+        if self.came is not _UNREAD:
+            fields += f"X-Lab-Sticky: {self.came}{self.went}\r\n".encode("ascii")
         if server is None:
             return fields
         if self.home is not None and self.home is not server:
@@ -77,6 +115,7 @@ class Route:
 
     def _elsewhere(self, bound: Server, routing: Routing) -> Server | None:
         self.left_because = self.left_because or bound.state.shown
+        self.came = _DOWN
         if not routing.failover.may_leave:
             detail = (
                 f"the session lives on {bound.name}, which is {bound.state.shown}, and failover is strict"

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 #: What can tie a session to a server.
-MODES = ("none", "learn")
+MODES = ("none", "learn", "cookie")
+
+#: What the balancer's own cookie says.
+COOKIE_VALUES = ("plain", "opaque")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _COOKIE = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -55,7 +58,8 @@ def check_name(name: str) -> None:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Durations are seconds. ``replay_limit`` bounds what is kept of a request to send it again;
-    ``most_idle`` the kept-alive connections to each server; ``table_size`` the learned sessions.
+    ``most_idle`` the kept-alive connections to each server; ``table_size`` the learned sessions. In
+    the cookie's three lifetimes 0 is no limit.
     """
 
     listen: Address
@@ -63,6 +67,14 @@ class Settings:
     servers: Mapping[str, Address] = field(default_factory=dict)
     sticky: str = "none"
     sticky_cookie: str = "cart_sid"
+    cookie_name: str = "LABSRV"
+    cookie_value: str = "plain"
+    cookie_secret: str = ""
+    cookie_secure: bool = False
+    cookie_preserve: bool = False
+    max_age: int = 0
+    maxidle: int = 0
+    maxlife: int = 0
     session_ttl: float = 600.0
     table_size: int = 1_000_000
     balance: str = "roundrobin"
@@ -96,15 +108,32 @@ class Settings:
             value = getattr(self, name)
             if value < least:
                 raise BadSetting(f"{name} is {value}; expected at least {least}")
-        if not _COOKIE.fullmatch(self.sticky_cookie):
-            raise BadSetting(f"{self.sticky_cookie!r} is no cookie name")
+        self._check_cookies()
         if not _PATH.fullmatch(self.check_path):
             raise BadSetting(f"{self.check_path!r} is no path; expected one like /ready")
 
+    def _check_cookies(self) -> None:
+        for name in (self.sticky_cookie, self.cookie_name):
+            if not _COOKIE.fullmatch(name):
+                raise BadSetting(f"{name!r} is no cookie name")
+        if self.sticky_cookie == self.cookie_name:
+            raise BadSetting(
+                f"the balancer's cookie and the application's are both called {self.cookie_name}"
+            )
+        if self.cookie_value == "opaque" and len(self.cookie_secret) < _SHORTEST_SECRET:
+            raise BadSetting(
+                f"an opaque cookie needs LB_COOKIE_SECRET in the environment, at least {_SHORTEST_SECRET} "
+                f"characters and the same on every balancer; got {len(self.cookie_secret)}"
+            )
+
 
 _LONGEST = 86_400
+_SHORTEST_SECRET = 16
 _DURATIONS = (
     "session_ttl", "inter", "fastinter", "downinter", "check_timeout", "connect_timeout", "head_timeout",
     "keepalive_timeout", "response_timeout", "body_timeout", "server_idle_timeout", "hard_stop_after",
 )  # fmt: skip
-_COUNTS = {"rise": 1, "fall": 1, "retries": 0, "replay_limit": 0, "most_idle": 0, "table_size": 1}
+_COUNTS = {
+    "rise": 1, "fall": 1, "retries": 0, "replay_limit": 0, "most_idle": 0, "table_size": 1, "max_age": 0,
+    "maxidle": 0, "maxlife": 0,
+}  # fmt: skip

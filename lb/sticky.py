@@ -10,7 +10,7 @@ import re
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, Protocol
 
-from lb.route import Route
+from lb.route import Came, Route, Went
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,8 +19,11 @@ if TYPE_CHECKING:
     from lb.learned import Learned
     from lb.pool import Server
     from lb.request import Fields
+    from lb.response import ResponseHead
 
 FINGERPRINT_DIGITS: Final = 12
+# Naming an enum's member costs a lookup each time; these are named for every request.
+_NONE, _VALID, _INVALID = Came.NONE, Came.VALID, Came.INVALID
 
 
 def fingerprint(value: bytes) -> str:
@@ -28,13 +31,35 @@ def fingerprint(value: bytes) -> str:
     return sha256(value).hexdigest()[:FINGERPRINT_DIGITS]
 
 
+def values_in(cookie: bytes) -> re.Pattern[bytes]:
+    """Finds the values of a cookie in the value of a ``Cookie`` field; names are case-sensitive."""
+    return re.compile(rb"(?:^|;)[ \t]*" + re.escape(cookie) + rb"=([^;]*)")
+
+
+def sessions_of(pattern: re.Pattern[bytes], cookies: Sequence[bytes]) -> tuple[str, ...]:
+    """The fingerprints of the values that ``pattern`` finds."""
+    values = [value for line in cookies for value in pattern.findall(line)]
+    return tuple(fingerprint(value.rstrip(b" \t")) for value in values)
+
+
 class Sticky(Protocol):
+    """``dresses``: it has a say in the field lines of answers."""
+
     mode: str
+    dresses: bool
+
+    def onward(self, fields: Fields) -> bytes:
+        """The request's field lines as a server is to get them."""
+        ...
 
     def find(self, fields: Fields, now: float) -> Route: ...
 
     def settle(self, route: Route, server: Server, set_cookies: Sequence[bytes], now: float) -> Server | None:
         """The answer of ``server`` was used; the server that the session has left for it, if any."""
+        ...
+
+    def dress(self, route: Route, server: Server, head: ResponseHead) -> tuple[bytes, bytes]:
+        """The answer's field lines as the client is to get them, and those to add."""
         ...
 
     def heir(self, route: Route) -> Server | None:
@@ -54,7 +79,39 @@ class Sticky(Protocol):
         ...
 
 
-class NoSticky:
+class _Undressed:
+    """Leaves all field lines as they are."""
+
+    dresses = False
+
+    def onward(self, fields: Fields) -> bytes:
+        return fields.block
+
+    def dress(self, route: Route, server: Server, head: ResponseHead) -> tuple[bytes, bytes]:  # noqa: ARG002
+        return head.block, b""
+
+
+class Heirs:
+    """Who answers for a session while requests of it fail over, so that they do not part ways."""
+
+    def __init__(self) -> None:
+        self._heirs: dict[str, Server] = {}
+
+    def heir(self, route: Route) -> Server | None:
+        return self._heirs.get(route.session) if route.session else None
+
+    def promise(self, route: Route, server: Server) -> None:
+        if route.session:
+            self._heirs[route.session] = server
+
+    def abandon(self, route: Route) -> None:
+        if route.session:
+            self._heirs.pop(route.session, None)
+
+    def expire(self, now: float) -> None: ...
+
+
+class NoSticky(_Undressed):
     """Ties nobody."""
 
     mode = "none"
@@ -81,7 +138,7 @@ class NoSticky:
     def expire(self, now: float) -> None: ...
 
 
-class LearnSticky:
+class LearnSticky(_Undressed, Heirs):
     """Learns server of session from the application's own ``Set-Cookie``.
 
     A session that the table does not know is never adopted from a request: clients can send
@@ -91,23 +148,23 @@ class LearnSticky:
     mode = "learn"
 
     def __init__(self, cookie: str, table: Learned, failover: Failover) -> None:
-        name = re.escape(cookie.encode("ascii"))
+        super().__init__()
+        name = cookie.encode("ascii")
         self.table = table
         self._failover = failover
-        self._in_request = re.compile(rb"(?:^|;)[ \t]*" + name + rb"=([^;]*)")
-        self._in_response = re.compile(rb"[ \t]*" + name + rb"=([^;]*)")
-        self._heirs: dict[str, Server] = {}
+        self._in_request = values_in(name)
+        self._in_response = re.compile(rb"[ \t]*" + re.escape(name) + rb"=([^;]*)")
 
     def find(self, fields: Fields, now: float) -> Route:
         """The first session named in the cookies that the table knows."""
         sessions = fields.sessions
         if sessions is None:
-            sessions = fields.sessions = self._sessions(fields.cookies)
+            sessions = fields.sessions = sessions_of(self._in_request, fields.cookies)
         for session in sessions:
             binding = self.table.get(session, now)
             if binding is not None:
-                return Route(session, binding)
-        return Route()
+                return Route(session, binding, _VALID)
+        return Route(came=_INVALID if sessions else _NONE)
 
     def settle(self, route: Route, server: Server, set_cookies: Sequence[bytes], now: float) -> Server | None:
         left = None
@@ -122,25 +179,11 @@ class LearnSticky:
                 self._learn(fingerprint(value), route, server, now)
         return left
 
-    def heir(self, route: Route) -> Server | None:
-        return self._heirs.get(route.session) if route.session else None
-
-    def promise(self, route: Route, server: Server) -> None:
-        if route.session:
-            self._heirs[route.session] = server
-
-    def abandon(self, route: Route) -> None:
-        if route.session:
-            self._heirs.pop(route.session, None)
-
     def expire(self, now: float) -> None:
         self.table.expire(now)
 
-    def _sessions(self, cookies: Sequence[bytes]) -> tuple[str, ...]:
-        values = [value for line in cookies for value in self._in_request.findall(line)]
-        return tuple(fingerprint(value.rstrip(b" \t")) for value in values)
-
     def _learn(self, session: str, route: Route, server: Server, now: float) -> None:
         stays_home = session == route.session and not self._failover.rebinds
+        route.went = Went.PASSED
         if not stays_home:
             self.table.bind(session, server, now)

@@ -43,6 +43,7 @@ PURE = (
     "lab/workload/plan.py",
     "lb/balance.py",
     "lb/body.py",
+    "lb/cookie.py",
     "lb/counters.py",
     "lb/diagnosis.py",
     "lb/failover.py",
