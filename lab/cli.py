@@ -10,6 +10,7 @@ import click
 
 from lab.commands.check import check
 from lab.commands.doctor import doctor
+from lab.commands.export import export
 from lab.commands.help_pages import exit_code_table
 from lab.commands.list_scenarios import list_scenarios
 from lab.commands.run import run
@@ -38,7 +39,7 @@ def cli() -> None:
     pass
 
 
-for command in (run, list_scenarios, *site_commands, doctor, check):
+for command in (run, list_scenarios, *site_commands, export, doctor, check):
     cli.add_command(command)
 
 

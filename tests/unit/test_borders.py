@@ -23,6 +23,7 @@ PURE = (
     "lab/claims.py",
     "lab/declarations.py",
     "lab/errors.py",
+    "lab/export/*.py",
     "lab/history.py",
     "lab/judging.py",
     "lab/ledger.py",
