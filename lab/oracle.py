@@ -11,6 +11,7 @@ For each item of a cart, with every idempotency key counted at most once::
 | found = promised | kept | no |
 | found < promised | lost | yes |
 | promised < found <= possible | unknown: only an unanswered add explains it | no |
+| found = promised < possible, but an answer on the way lacked some | unknown: stale, or lost and replaced? | no |
 | found > possible, and possible > 0 | duplicated | yes |
 | found > possible, and possible = 0 | unexpected: never asked for, or refused | yes |
 | no final read was answered | unavailable, never lost: nobody looked | cannot tell |
@@ -18,6 +19,9 @@ For each item of a cart, with every idempotency key counted at most once::
 A cart is called what its worst item is called. A cart without any acknowledged add is unknown:
 no promise was made, so none can have been kept. An item with nothing promised and nothing found
 is not judged.
+
+The bound has one blind spot, as every count has: when a piece is lost and an unanswered add of the
+same item took effect, and no answer in between showed the gap, the sum is right again.
 
 A shopper's own requests are one at a time, so each answer must show everything acknowledged
 before it. An answer that lacks some is the first sight of a loss, or, when a later answer has it
@@ -61,12 +65,18 @@ def _judge_cart(shopper: int, ops: Sequence[Operation], crash: Crash | None) -> 
     promised, possible = _bounds(ops)
     last = next((op for op in reversed(ops) if op.kind is Kind.FINAL_READ and _shows(op)), None)
     final = last.cart if last else None
+    sights = _sights(ops, crash)
     items = tuple(
-        _judge_item(item, promised[item], possible[item], None if final is None else final.get(item, 0))
+        _judge_item(
+            item,
+            promised[item],
+            possible[item],
+            None if final is None else final.get(item, 0),
+            was_missing=item in sights.missed,
+        )
         for item in sorted({*promised, *possible, *(final or {})})
         if promised[item] or (final or {}).get(item, 0)
     )
-    sights = _sights(ops, crash)
     first = next((op for op in ops if _shows(op) and _is_after(op, crash)), None)
     return CartResult(
         shopper=shopper,
@@ -102,12 +112,14 @@ def _bounds(ops: Sequence[Operation]) -> tuple[Counter[str], Counter[str]]:
 _CERTAINTY = (Outcome.OK, Outcome.INFO, Outcome.FAIL)
 
 
-def _judge_item(item: str, promised: int, possible: int, found: int | None) -> ItemResult:
+def _judge_item(
+    item: str, promised: int, possible: int, found: int | None, *, was_missing: bool
+) -> ItemResult:
     if found is None:
         status = Status.UNAVAILABLE
     elif found < promised:
         status = Status.LOST
-    elif found == promised:
+    elif found == promised and not (was_missing and possible > promised):
         status = Status.KEPT
     elif found <= possible:
         status = Status.UNKNOWN
@@ -132,6 +144,7 @@ class _Sights:
     missing_since: float | None = None
     came_back: bool = False
     noticed: float | None = None
+    missed: frozenset[str] = frozenset()
     strangers: frozenset[str] = frozenset()
 
 
@@ -145,7 +158,8 @@ def _sights(ops: Sequence[Operation], crash: Crash | None) -> _Sights:
         if op.kind is Kind.ADD and op.outcome is Outcome.OK and (op.key is None or op.key not in counted):
             counted.add(op.key)
             promised[op.item or ""] += op.quantity
-        is_short = _shows(op) and any((op.cart or {}).get(item, 0) < n for item, n in promised.items())
+        short = {item for item, n in promised.items() if _shows(op) and (op.cart or {}).get(item, 0) < n}
+        is_short = bool(short)
         is_trouble = (is_short or op.is_visible_error) and op.kind is not Kind.FINAL_READ
         if is_trouble and seen.noticed is None and _is_after(op, crash):
             seen.noticed = op.completed
@@ -153,6 +167,7 @@ def _sights(ops: Sequence[Operation], crash: Crash | None) -> _Sights:
             seen.missing_since = op.completed
         elif _shows(op) and not is_short and seen.missing_since is not None:
             seen.missing_since, seen.came_back = None, True
+        seen.missed |= short
         seen.strangers |= {item for item in op.cart or {} if item not in asked}
     return seen
 

@@ -111,6 +111,8 @@ def _judge_lost(ledger: Ledger) -> tuple[Verdict, str]:
         return Verdict.CANNOT_TELL, "no cart lived on a server that crashed"
     if unread:
         return Verdict.CANNOT_TELL, f"{_carts(unread)} could not be read back"
+    if not lost and any(cart.status is Status.UNKNOWN for cart in ledger.at_risk):
+        return Verdict.CANNOT_TELL, "of the carts at risk none is surely lost, and not all are surely kept"
     if not lost:
         return Verdict.BROKEN, f"expected losses; all {_carts(len(ledger.at_risk))} at risk were kept"
     return Verdict.HELD, f"{lost} of the {_carts(len(ledger.at_risk))} at risk lost items, and no other cart"

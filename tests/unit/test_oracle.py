@@ -89,6 +89,27 @@ CARTS = {
             home="server-1",
         ),
     ),
+    "indefinite: seen missing, and an unanswered add may have made up for it": (
+        [add("tea", 1), read(2, {}), add("tea", 3, INFO), final({"tea": 1})],
+        CartResult(
+            shopper=1,
+            status=Status.UNKNOWN,
+            items=(item("tea", 1, 2, 1, Status.UNKNOWN),),
+            read_at=30.5,
+            home="server-1",
+            came_back=True,
+        ),
+    ),
+    "indefinite: never seen missing, so the bound decides": (
+        [add("tea", 1), read(2, {"tea": 1}), add("tea", 3, INFO), final({"tea": 1})],
+        CartResult(
+            shopper=1,
+            status=Status.KEPT,
+            items=(item("tea", 1, 2, 1, Status.KEPT),),
+            read_at=30.5,
+            home="server-1",
+        ),
+    ),
     "definite: somebody else's item": (
         [add("tea", 1), final({"tea": 1, "gun": 1})],
         CartResult(

@@ -174,11 +174,13 @@ def test_a_crash_takes_the_carts_in_its_memory_and_no_other(
     before: list[list[Act]], after: list[list[Act]]
 ) -> None:
     ledger = judge("arm", history_of(before, after, forgets=True), CRASH)
-    assert {cart.shopper for cart in ledger.carts if cart.status is Status.LOST} == {
-        cart.shopper for cart in ledger.at_risk
-    }
-    expected = Verdict.HELD if ledger.at_risk else Verdict.CANNOT_TELL
-    assert judge_arm(ledger, "lost").verdict is expected
+    lost = {cart.shopper for cart in ledger.carts if cart.status is Status.LOST}
+    blurred = {cart.shopper for cart in ledger.carts if any(i.possible > i.promised for i in cart.items)}
+    at_risk = {cart.shopper for cart in ledger.at_risk}
+    assert lost <= at_risk <= lost | blurred
+    if lost or not at_risk:
+        expected = Verdict.HELD if lost else Verdict.CANNOT_TELL
+        assert judge_arm(ledger, "lost").verdict is expected
 
 
 @given(SHOPPERS)
