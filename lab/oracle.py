@@ -11,7 +11,7 @@ For each item of a cart, with every idempotency key counted at most once::
 | found = promised | kept | no |
 | found < promised | lost | yes |
 | promised < found <= possible | unknown: only an unanswered add explains it | no |
-| found = promised < possible, but an answer on the way lacked some | unknown: stale, or lost and replaced? | no |
+| found = promised < possible, but an answer on the way lacked some | unknown: stale, or replaced? | no |
 | found > possible, and possible > 0 | duplicated | yes |
 | found > possible, and possible = 0 | unexpected: never asked for, or refused | yes |
 | no final read was answered | unavailable, never lost: nobody looked | cannot tell |
