@@ -11,5 +11,7 @@ A program of its own (``python -m lb``). Pure rooms decide; thin shells hold the
     upstream           connections to servers                                   shell
     proxy, exchange    one client's connection; one request across its tries    shell
     answer             one answer on its way to its client                      shell
+    trouble            what went wrong, in the words of the RFCs and of HAProxy    pure
+    log                one JSON line a request, for those who ask for it           shell
     checks, admin      asking servers how they are; the operator's door         shell
 """

@@ -12,7 +12,7 @@ import click
 
 from lb.balance import ALGORITHMS
 from lb.failover import Failover
-from lb.program import PortTaken, serve
+from lb.program import Unusable, serve
 from lb.settings import COOKIE_VALUES, MODES, BadSetting, Settings, address_of, servers_of
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ _HELP = {
     "check_timeout": "Seconds a check may take.",
     "retries": "Further servers that a failed request may be sent to.",
     "retry_keyed": "A request with an Idempotency-Key may be sent twice.",
+    "log": "File for one JSON line a request; - for standard error; off unless given.",
     "lab_headers": "Say in X-Lab-* fields who answered.",
     "connect_timeout": "Seconds for a connection to a server.",
     "response_timeout": "Seconds for the head of a server's answer.",
@@ -90,7 +91,8 @@ def main(*, listen: str, admin: str | None, servers: tuple[str, ...], failover: 
     The first line on standard output is JSON and says which ports are open.
 
     \b
-    Exit codes: 0 stopped cleanly, 1 had to cut clients off, 2 bad usage, 4 a port was taken.
+    Exit codes: 0 stopped cleanly, 1 had to cut clients off, 2 bad usage, 4 a port or the log is
+    not to be had.
     """  # noqa: D301 - the backspace is click's sign for: do not wrap this paragraph
     try:
         settings = Settings(
@@ -105,7 +107,7 @@ def main(*, listen: str, admin: str | None, servers: tuple[str, ...], failover: 
         raise click.UsageError(str(error)) from error
     try:
         clean = _run(settings)
-    except PortTaken as error:
+    except Unusable as error:
         click.echo(f"lb: {error}", err=True)
         sys.exit(EXIT_ENVIRONMENT)
     sys.exit(0 if clean else EXIT_CUT_OFF)

@@ -7,6 +7,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from lb.counters import Counters
+from lb.log import refusal
 from lb.proxy import Client
 from lb.upstream import Lane
 
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
 
     from lb.events import Events
     from lb.health import Result
+    from lb.log import RequestLog
     from lb.pool import Address, Change, Server
+    from lb.refusals import BadMessage
     from lb.response import ResponseHead
     from lb.route import Route, Routing
     from lb.settings import Settings
@@ -27,8 +30,11 @@ LAST_ORDERS_SECONDS = 0.2
 
 
 class Balancer:
-    def __init__(self, settings: Settings, routing: Routing, events: Events) -> None:
+    def __init__(
+        self, settings: Settings, routing: Routing, events: Events, log: RequestLog | None = None
+    ) -> None:
         self.settings = settings
+        self.log = log
         self.routing = routing
         self.events = events
         self.counters = Counters()
@@ -111,7 +117,10 @@ class Balancer:
     def on_own_answer(self, status: int) -> None:
         self.counters.hrsp[status // 100] += 1
 
-    def on_refused(self, status: int) -> None:
+    def on_refused(self, error: BadMessage, *, of_a_request: bool) -> None:
+        status = error.status
+        if self.log is not None and not of_a_request:
+            self.log.add(refusal(status, error.detail))
         self.counters.refused += 1
         self.counters.hrsp[status // 100] += 1
 
@@ -132,6 +141,8 @@ class Balancer:
         for lane in self.lanes.values():
             lane.close_idle(self.settings.server_idle_timeout)
         self.routing.sticky.expire(now)
+        if self.log is not None:
+            self.log.flush()
         self._sweeping = self._loop.call_later(SWEEP_SECONDS, self._sweep)
 
     async def drain(self) -> bool:
@@ -150,6 +161,8 @@ class Balancer:
     def close(self) -> None:
         self._sweeping.cancel()
         for client in tuple(self.clients):
-            client.transport.abort()
+            client.kill()
+        if self.log is not None:
+            self.log.close()
         for lane in self.lanes.values():
             lane.close()

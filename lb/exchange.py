@@ -11,11 +11,11 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from lb import retry
+from lb import retry, trouble
 from lb.answer import Answer
 from lb.body import frame
-from lb.health import Result
 from lb.http1 import CHUNKED
+from lb.log import Trace
 from lb.refusals import REQUEST_ERROR, BadMessage, Unanswered
 from lb.retry import Decision, Phase
 
@@ -34,7 +34,7 @@ _CONNECTING, _SENT, _ANSWERED = Phase.CONNECTING, Phase.SENT, Phase.ANSWERED
 class Exchange:
     __slots__ = (
         "_answer", "_balancer", "_connection", "_fresh", "_occupies", "_phase", "_repeatable",
-        "_request_done", "_sent", "_sent_size", "_server", "client", "head", "over", "route",
+        "_request_done", "_sent", "_sent_size", "_server", "_trace", "client", "head", "over", "route",
     )  # fmt: skip
 
     def __init__(self, balancer: Balancer, client: Client, head: RequestHead, message: bytes) -> None:
@@ -53,6 +53,7 @@ class Exchange:
         self._answer: Answer | None = None
         self._fresh = False
         self._occupies = False
+        self._trace = Trace(client.now) if balancer.log is not None else None
         self._repeatable = retry.may_repeat(
             head.method, has_key=fields.has_key, retry_keyed=balancer.settings.retry_keyed
         )
@@ -128,6 +129,8 @@ class Exchange:
         self._phase = _SENT
         self._answer = None
         self._await_progress()
+        if self._trace is not None:
+            self._trace.sent = monotonic()
         sent = self._sent or []
         if len(sent) > 1:
             self.client.hold(held=False)
@@ -165,6 +168,8 @@ class Exchange:
     def _begin_answer(self, answer: Answer, payload: bytes, *, done: bool) -> None:
         client = self.client
         self._phase = _ANSWERED
+        if self._trace is not None:
+            self._trace.answered = monotonic()
         block, extra = self._balancer.on_answer(self.route, self._asked(), answer.head, client.now)
         stays = self._request_done and client.may_stay(self.head.fields)
         answer.begin(payload, block, extra, stays=stays, done=done)
@@ -183,6 +188,7 @@ class Exchange:
     def _finish(self) -> None:
         connection = self._leave_server()
         self.over = True
+        self._note(trouble.ORDINARY)
         if connection is not None:
             connection.release(request_was_sent=self._request_done)
         self.client.on_exchange_over(was_read=self._request_done)
@@ -190,15 +196,12 @@ class Exchange:
     # Trouble
 
     def on_connect_failed(self, server: Server, error: OSError) -> None:
-        timed_out = isinstance(error, TimeoutError)
-        reason = "timed out" if timed_out else error.strerror or str(error)
         server.counters.econ += 1
         self._fresh = False
-        code = "L4TOUT" if timed_out else "L4CON"
-        self._balancer.suspect(server, Result(passed=False, code=code, detail=reason))
+        result, reason = trouble.not_connected(server, error)
+        self._balancer.suspect(server, result)
         if not self.over:
-            word = "connection_timeout" if timed_out else "connection_refused"
-            self._fail(word, f"no connection to {server.name} at {server.address}: {reason}")
+            self._fail(reason)
 
     def on_server_gone(self, error: Exception | None) -> None:
         """The connection ended before the answer did."""
@@ -209,37 +212,34 @@ class Exchange:
         # once more on a fresh one, before a session is moved for nothing.
         was_idle = self._connection is not None and self._connection.reused and self._answer is None
         self._fresh = was_idle and self._phase is _SENT and server.available(tied=True)
-        how = f": {error}" if error else ""
-        detail = f"{server.name} closed the connection before it answered{how}; whether it acted is not known"
-        self._fail("connection_terminated", detail)
+        self._fail(trouble.gone(server, error))
 
     def on_bad_answer(self, error: BadMessage) -> None:
         self._asked().counters.eresp += 1
         if self._phase is _ANSWERED:
-            self._cut()
+            self._cut("P")
         else:
             self._give_up(Unanswered(502, "http_protocol_error", error.detail))
 
     def on_deadline(self) -> None:
         """Too long without progress, whoever of the two is to blame."""
         if self._phase is _ANSWERED:
-            self._cut()
+            self._cut("s")
         elif not self._request_done:
             self._give_up(Unanswered(408, REQUEST_ERROR, "the request's body stopped coming"))
         else:
-            server, limit = self._asked(), self._balancer.settings.response_timeout
+            server = self._asked()
             self._balancer.suspect(server, None)
-            detail = f"{server.name} did not answer within {limit:g} s"
-            self._give_up(Unanswered(504, "http_response_timeout", detail))
+            self._give_up(trouble.silent(server, self._balancer.settings.response_timeout))
 
-    def abandon(self) -> None:
-        """The client went away: its request is given up, whatever the server makes of it."""
+    def abandon(self, who: str = "C", status: int | None = None) -> None:
+        """Give the request up, whatever the server makes of it; by default since the client went away."""
         if not self.over:
             if self._server is not None:
                 self._server.counters.cli_abrt += 1
-            self._end_unanswered()
+            self._end_unanswered(trouble.end_by(who, self._phase), status)
 
-    def _fail(self, word: str, detail: str) -> None:
+    def _fail(self, reason: Unanswered) -> None:
         server = self._asked()
         self._leave_server()
         decision = retry.decide(
@@ -248,11 +248,11 @@ class Exchange:
             replayable=self._sent is not None,
             tries_left=1 + self._balancer.settings.retries - len(self.route.met),
         )
-        self.route.left_because = word
+        self.route.left_because = reason.error
         if decision is Decision.CUT:
-            self._cut()
+            self._cut("S")
         elif decision is Decision.ANSWER_ERROR:
-            self._give_up(Unanswered(504 if word == "connection_timeout" else 502, word, detail))
+            self._give_up(reason)
         elif self._fresh:
             self._balancer.on_retry(server)
             self._go_to(server)
@@ -260,25 +260,31 @@ class Exchange:
             self._balancer.on_redispatch(server)
             self.start()
 
-    def _cut(self) -> None:
+    def _cut(self, who: str) -> None:
         """Part of the answer is out: end it visibly without its end."""
         self._asked().counters.srv_abrt += 1
-        self._end_unanswered()
+        self._end_unanswered(trouble.end_by(who, self._phase))
         self.client.cut()
 
     def _give_up(self, reason: Unanswered) -> None:
-        self._end_unanswered()
-        self.client.refuse(reason, self.head, extra=self._lab_fields(), was_read=self._request_done)
+        self._end_unanswered(trouble.end_of(reason), reason.status)
+        extra = self.route.told(self._server) if self._balancer.settings.lab_headers else b""
+        self.client.refuse(reason, self.head, extra=extra, was_read=self._request_done)
 
-    def _lab_fields(self) -> bytes:
-        return self.route.told(self._server) if self._balancer.settings.lab_headers else b""
-
-    def _end_unanswered(self) -> None:
+    def _end_unanswered(self, end: str, status: int | None = None) -> None:
         connection = self._leave_server()
         self.over = True
+        self._note(end, status)
         self._balancer.routing.sticky.abandon(self.route)
         if connection is not None:
             connection.drop()
+
+    def _note(self, end: str, status: int | None = None) -> None:
+        log = self._balancer.log
+        if log is not None and self._trace is not None:
+            if status is None and self._phase is _ANSWERED and self._answer is not None:
+                status = self._answer.head.status
+            log.add(self._trace.entry(self.head, self.route, self._server, end=end, status=status))
 
     def _leave_server(self) -> ServerConnection | None:
         """Give back the slot; the connection, if there is one, is the caller's to keep or drop."""

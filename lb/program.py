@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import time
+from io import FileIO
 from typing import TYPE_CHECKING
 
 from lb.balance import ALGORITHMS
@@ -17,6 +18,7 @@ from lb.cookie import CookieForm, CookieSticky
 from lb.events import Events
 from lb.health import worst_case_detection
 from lb.learned import Learned
+from lb.log import RequestLog
 from lb.operations import Operations
 from lb.pool import Address, Pool
 from lb.route import Routing
@@ -30,7 +32,11 @@ if TYPE_CHECKING:
 BACKLOG = 1024
 
 
-class PortTaken(Exception):
+class Unusable(Exception):
+    """Something that the settings name cannot be used; the message says what else would do."""
+
+
+class PortTaken(Unusable):
     """``address`` could not be listened on."""
 
     def __init__(self, address: Address, cause: OSError) -> None:
@@ -44,7 +50,8 @@ class PortTaken(Exception):
 async def serve(settings: Settings) -> bool:
     """Run until SIGTERM or SIGINT; whether everything in flight was finished."""
     told, insisted = _heed_signals()
-    balancer = Balancer(settings, _routing(settings), Events(time.time))
+    log = RequestLog(_open_log(settings.log)) if settings.log else None
+    balancer = Balancer(settings, _routing(settings), Events(time.time), log)
     checks = Checks(balancer)
     operations = Operations(balancer, checks)
     runner = None
@@ -62,6 +69,19 @@ async def serve(settings: Settings) -> bool:
         balancer.close()
         if runner is not None:
             await runner.cleanup()
+
+
+def _open_log(name: str) -> FileIO:
+    """A log that is there already is continued; ``-`` is standard error."""
+    try:
+        if name == "-":
+            return FileIO(sys.stderr.fileno(), "w", closefd=False)
+        return FileIO(name, "a")
+    except OSError as error:
+        raise Unusable(
+            f"cannot write the request log {name}: {error.strerror}. "
+            "Name another file with --log, or - for standard error."
+        ) from error
 
 
 def _routing(settings: Settings) -> Routing:

@@ -162,7 +162,7 @@ class Client(asyncio.Protocol):
         try:
             payload = body.feed(data)
         except BadMessage as error:
-            exchange.abandon()
+            exchange.abandon("P", error.status)
             self._refuse_bytes(error)
             return
         if body.done:
@@ -202,9 +202,9 @@ class Client(asyncio.Protocol):
 
     def _refuse_bytes(self, error: BadMessage) -> None:
         """What came is no request: say so and go, for where the next one begins is not known."""
+        self._balancer.on_refused(error, of_a_request=self.exchange is not None)
         self.exchange = None
         self.write(render(error.status, REQUEST_ERROR, error.detail, extra=b"Connection: close\r\n"))
-        self._balancer.on_refused(error.status)
         self._say_goodbye()
 
     def on_exchange_over(self, *, was_read: bool) -> None:
@@ -236,6 +236,12 @@ class Client(asyncio.Protocol):
     def cut(self) -> None:
         """End the connection so that the client sees its answer is not whole."""
         self.exchange = None
+        self.transport.abort()
+
+    def kill(self) -> None:
+        """End the connection in the middle of whatever it is at: the operator does not wait."""
+        if self.exchange is not None:
+            self.exchange.abandon("K")
         self.transport.abort()
 
     def hurry(self, seconds: float) -> None:

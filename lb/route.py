@@ -54,7 +54,8 @@ class Went(StrEnum):
 
 
 #: An enum's member costs a lookup each time it is named; these are named for every request.
-_UNREAD, _DOWN, _AS_IT_WAS = Came.UNREAD, Came.DOWN, Went.NONE
+_UNREAD, _DOWN = Came.UNREAD, Came.DOWN
+_UNSAID, _AS_IT_WAS = Went.UNREAD, Went.NONE
 
 
 class Route:
@@ -76,7 +77,7 @@ class Route:
     ) -> None:
         self.session = session
         self.came = came
-        self.went = _AS_IT_WAS
+        self.went = _UNSAID if came is _UNREAD else _AS_IT_WAS
         self.first_seen = self.last_seen = 0
         self.binding = binding
         self.home = binding.server if binding is not None else None

@@ -90,6 +90,7 @@ class Settings:
     retry_keyed: bool = False
     replay_limit: int = 64 * 1024
     lab_headers: bool = False
+    log: str = ""
     connect_timeout: float = 1.0
     head_timeout: float = 10.0
     keepalive_timeout: float = 60.0

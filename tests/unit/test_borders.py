@@ -59,6 +59,7 @@ PURE = (
     "lb/route.py",
     "lb/settings.py",
     "lb/sticky.py",
+    "lb/trouble.py",
     "services/cart/config.py",
     "services/cart/errors.py",
     "services/cart/model.py",

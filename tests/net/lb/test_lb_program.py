@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.net.lb.conftest import Lb, OpenBackend, Peer, Seen, StartLb
 
 
@@ -55,6 +57,12 @@ def test_a_taken_port_exits_4_and_is_named(door: str) -> None:
     assert (ended.returncode, ended.stdout) == (4, "")
     assert f"port {port} of 127.0.0.1" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_a_log_that_cannot_be_written_exits_4_and_is_named(tmp_path: Path) -> None:
+    ended = run("--listen", "127.0.0.1:0", "--log", str(tmp_path))
+    assert (ended.returncode, ended.stdout) == (4, "")
+    assert f"cannot write the request log {tmp_path}" in ended.stderr
 
 
 def test_every_flag_has_a_name_in_the_environment() -> None:

@@ -1,0 +1,105 @@
+"""The request log: one JSON line a request, off unless asked for.
+
+``state`` is HAProxy's termination state: who ended it, in which phase, what the tie was worth, what
+became of it. ``ms`` are its timers: from the request's head to a connection, from there to the head
+of the answer, and all of it. Lines are made and written in batches, off the path of requests. A
+session stands there by its fingerprint, never by its cookie.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from http import HTTPStatus
+from time import monotonic, time
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from io import RawIOBase
+
+    from lb.pool import Server
+    from lb.request import RequestHead
+    from lb.route import Route
+
+MOST_UNWRITTEN: Final = 4096
+
+Entry = dict[str, Any]
+
+
+class Trace:
+    """When one request got how far."""
+
+    __slots__ = ("answered", "began", "sent")
+
+    def __init__(self, began: float) -> None:
+        self.began = began
+        self.sent = 0.0
+        self.answered = 0.0
+
+    def entry(
+        self, head: RequestHead, route: Route, server: Server | None, *, end: str, status: int | None
+    ) -> Entry:
+        now = monotonic()
+        sessions = head.fields.sessions
+        moved = route.home is not None and server is not None and route.home is not server
+        return {
+            "at": time(),
+            "method": head.method.decode("ascii"),
+            "target": head.target.decode("ascii"),
+            "status": status,
+            "server": server.name if server else None,
+            "tries": len(route.met),
+            "session": route.session or (sessions[0] if sessions else None),
+            "state": f"{end}{route.came}{route.went}",
+            "moved_from": route.home.name if moved and route.home else None,
+            "cause": route.left_because or None,
+            "ms": {
+                "connect": _ms(self.sent, self.began),
+                "response": _ms(self.answered, self.sent),
+                "total": _ms(now, self.began),
+            },
+        }
+
+
+def refusal(status: int, detail: str) -> Entry:
+    """The entry of bytes that were no request."""
+    end = "cR" if status == HTTPStatus.REQUEST_TIMEOUT else "PR"
+    return {"at": time(), "method": None, "status": status, "state": f"{end}--", "cause": detail}
+
+
+def _ms(end: float, beginning: float) -> float | None:
+    return round((end - beginning) * 1000, 3) if end and beginning else None
+
+
+class RequestLog:
+    """``file`` must not buffer: what a full disk did not take would be in the way of all that follows."""
+
+    def __init__(self, file: RawIOBase) -> None:
+        self._file = file
+        self._unwritten: list[Entry] = []
+        self.lost = 0
+
+    def add(self, entry: Entry) -> None:
+        self._unwritten.append(entry)
+        if len(self._unwritten) >= MOST_UNWRITTEN:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what has come together. A disk that is full costs lines of the log, never a request."""
+        entries, self._unwritten = self._unwritten, []
+        if not entries:
+            return
+        try:
+            self._write("".join(json.dumps(entry) + "\n" for entry in entries).encode())
+        except OSError as error:
+            if not self.lost:
+                sys.stderr.write(f"lb: the request log cannot be written: {error}; requests go on\n")
+            self.lost += len(entries)
+
+    def close(self) -> None:
+        self.flush()
+        self._file.close()
+
+    def _write(self, data: bytes) -> None:
+        while data:
+            data = data[self._file.write(data) or 0 :]
