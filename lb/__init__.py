@@ -7,6 +7,7 @@ A program of its own (``python -m lb``). Pure rooms decide; thin shells hold the
     balance            which server takes an untied request                     pure
     sticky             which server a request is tied to                        pure
     learned, cookie    where that is kept: in a table here, in a cookie there   pure
+    affinity, hashing  or nowhere: the session's name is hashed                 pure
     failover, retry    what happens when that server is gone                    pure
     upstream           connections to servers                                   shell
     proxy, exchange    one client's connection; one request across its tries    shell

@@ -12,6 +12,7 @@ import click
 
 from lb.balance import ALGORITHMS
 from lb.failover import Failover
+from lb.hashing import TABLES
 from lb.program import Unusable, serve
 from lb.settings import COOKIE_VALUES, MODES, BadSetting, Settings, address_of, servers_of
 
@@ -24,6 +25,7 @@ EXIT_ENVIRONMENT = 4
 _CHOICES = {
     "sticky": MODES,
     "cookie_value": COOKIE_VALUES,
+    "hash_type": tuple(TABLES),
     "balance": tuple(ALGORITHMS),
     "failover": tuple(word.value for word in Failover),
 }
@@ -32,6 +34,9 @@ _CHOICES = {
 _HELP = {
     "sticky": "What ties a session to a server.",
     "sticky_cookie": "The application's session cookie.",
+    "hash_type": "How hash finds a key's server; mod is the bad one, for the lesson.",
+    "hash_key": "What hash hashes: cookie (the application's), address, or header:NAME.",
+    "hash_balance_factor": "Percent of its share that a server gets at most; 0: no bound.",
     "session_ttl": "Seconds that a learned session lives after its last use.",
     "table_size": "Most learned sessions; the oldest goes first.",
     "cookie_name": "The balancer's own cookie, for cookie.",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
+    from random import Random
 
     from lb.pool import Pool, Server
 
@@ -75,4 +76,33 @@ class LeastConn:
         return self._ties.pick(pool, busier.union(avoid))
 
 
-ALGORITHMS: dict[str, Callable[[], Balance]] = {"roundrobin": RoundRobin, "leastconn": LeastConn}
+class TwoDraws:
+    """Two servers drawn by lot, in proportion to weight; of the two the one with less in flight.
+
+    Never the busiest of all, and with nothing to keep in step: many balancers side by side do not
+    herd to the same server, as they would all seeking the least busy one (Mitzenmacher).
+    """
+
+    def __init__(self, lots: Random) -> None:
+        self._lots = lots
+
+    def pick(self, pool: Pool, avoid: Collection[Server]) -> Server | None:
+        candidates = [server for server in pool.open if server not in avoid]
+        if not candidates:
+            return None
+        first = self._draw(candidates)
+        candidates.remove(first)
+        if not candidates:
+            return first
+        second = self._draw(candidates)
+        return min(first, second, key=lambda server: (server.active + 1) / server.weight)
+
+    def _draw(self, servers: list[Server]) -> Server:
+        return self._lots.choices(servers, [server.weight for server in servers])[0]
+
+
+ALGORITHMS: dict[str, Callable[[Random], Balance]] = {
+    "roundrobin": lambda _: RoundRobin(),
+    "leastconn": lambda _: LeastConn(),
+    "random": TwoDraws,
+}

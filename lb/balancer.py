@@ -89,10 +89,9 @@ class Balancer:
         if self.stopping and not self.clients:
             self._all_gone.set()
 
-    def forwarded_by(self, peer: Any) -> bytes:
+    def forwarded_by(self, peer: str) -> bytes:
         """The lines that tell a server whom it is really talking to."""
-        host = str(peer[0]) if peer else "unknown"
-        return b"Via: 1.1 lb\r\nX-Forwarded-For: %b\r\nX-Forwarded-Proto: http\r\n" % host.encode("ascii")
+        return b"Via: 1.1 lb\r\nX-Forwarded-For: %b\r\nX-Forwarded-Proto: http\r\n" % peer.encode("ascii")
 
     def on_answer(self, route: Route, server: Server, head: ResponseHead, now: float) -> tuple[bytes, bytes]:
         """The answer of ``server`` goes to the client, with which field lines and which more."""

@@ -98,7 +98,7 @@ class CookieSticky(Heirs):
         kept = b";".join(others).strip(b" \t")
         return field + b": " + kept if kept else None
 
-    def find(self, fields: Fields, now: float) -> Route:
+    def find(self, fields: Fields, now: float, peer: str = "") -> Route:  # noqa: ARG002 - the mode's signature
         """The first cookie of ours whose server can take the request wins; else the first that names
         one at all.
         """

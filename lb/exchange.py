@@ -43,7 +43,7 @@ class Exchange:
         self.client = client
         self.head = head
         self.over = False
-        self.route = balancer.routing.sticky.find(fields, client.now)
+        self.route = balancer.routing.sticky.find(fields, client.now, client.peer)
         self._server: Server | None = None
         self._connection: ServerConnection | None = None
         self._phase = _CONNECTING

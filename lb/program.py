@@ -9,8 +9,10 @@ import signal
 import sys
 import time
 from io import FileIO
+from random import Random
 from typing import TYPE_CHECKING
 
+from lb.affinity import HashSticky
 from lb.balance import ALGORITHMS
 from lb.balancer import Balancer
 from lb.checks import Checks
@@ -86,7 +88,8 @@ def _open_log(name: str) -> FileIO:
 
 def _routing(settings: Settings) -> Routing:
     pool = Pool(time.time)
-    return Routing(pool, _sticky(settings, pool), ALGORITHMS[settings.balance](), settings.failover)
+    balance = ALGORITHMS[settings.balance](Random())  # noqa: S311 - no secret hangs on it
+    return Routing(pool, _sticky(settings, pool), balance, settings.failover)
 
 
 def _sticky(settings: Settings, pool: Pool) -> Sticky:
@@ -106,6 +109,15 @@ def _sticky(settings: Settings, pool: Pool) -> Sticky:
             )
             session = settings.sticky_cookie
             return CookieSticky(form, pool, settings.failover, time.time, app_cookie=session)
+        case "hash":
+            return HashSticky(
+                settings.hash_type,
+                settings.hash_key,
+                settings.hash_balance_factor,
+                pool,
+                settings.failover,
+                app_cookie=settings.sticky_cookie,
+            )
         case _:
             return NoSticky()
 

@@ -48,7 +48,7 @@ class Client(asyncio.Protocol):
 
     __slots__ = (
         "_balancer", "_body", "_fields", "_forwarded", "_held", "_unread", "_waits", "closes", "deadline",
-        "exchange", "now", "transport",
+        "exchange", "now", "peer", "transport",
     )  # fmt: skip
 
     transport: asyncio.Transport
@@ -63,6 +63,7 @@ class Client(asyncio.Protocol):
         self._waits = Waits.HEAD
         self.exchange: Exchange | None = None
         self.closes = False
+        self.peer = ""
         self.now = monotonic()
         self.deadline = inf
 
@@ -70,7 +71,9 @@ class Client(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment]  # create_server gives a Transport
-        self._forwarded = self._balancer.forwarded_by(transport.get_extra_info("peername"))
+        peer = transport.get_extra_info("peername")
+        self.peer = str(peer[0]) if peer else "unknown"
+        self._forwarded = self._balancer.forwarded_by(self.peer)
         self._balancer.on_client(self)
         self._wait_for(Waits.HEAD, self._balancer.settings.head_timeout)
 

@@ -65,11 +65,12 @@ class Route:
     session moves it meanwhile, this one follows. ``home`` is where the session lived when the
     request came, ``met`` are the servers tried so far, ``left_because`` says in one word why it
     did not get its answer at home. ``came`` and ``went`` tell what the cookie was worth; the dates
-    are those in it, 0 for none.
+    are those in it, 0 for none; ``key`` is what an affinity hashes.
     """
 
     __slots__ = (
-        "binding", "came", "first_seen", "home", "last_seen", "left_because", "met", "session", "went",
+        "binding", "came", "first_seen", "home", "key", "last_seen", "left_because", "met",
+        "session", "went",
     )  # fmt: skip
 
     def __init__(
@@ -79,6 +80,7 @@ class Route:
         self.came = came
         self.went = _UNSAID if came is _UNREAD else _AS_IT_WAS
         self.first_seen = self.last_seen = 0
+        self.key: bytes | None = None
         self.binding = binding
         self.home = binding.server if binding is not None else None
         self.met: tuple[Server, ...] = ()

@@ -13,13 +13,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 #: What can tie a session to a server.
-MODES = ("none", "learn", "cookie")
+MODES = ("none", "learn", "cookie", "hash")
 
 #: What the balancer's own cookie says.
 COOKIE_VALUES = ("plain", "opaque")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _COOKIE = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_HASH_KEY = re.compile(r"cookie|address|header:" + _COOKIE.pattern)
 _PATH = re.compile(r"/[\x21-\x7e]*")
 _MAX_PORT = 65535
 
@@ -75,6 +76,9 @@ class Settings:
     max_age: int = 0
     maxidle: int = 0
     maxlife: int = 0
+    hash_type: str = "rendezvous"
+    hash_key: str = "cookie"
+    hash_balance_factor: int = 0
     session_ttl: float = 600.0
     table_size: int = 1_000_000
     balance: str = "roundrobin"
@@ -110,6 +114,13 @@ class Settings:
             if value < least:
                 raise BadSetting(f"{name} is {value}; expected at least {least}")
         self._check_cookies()
+        if not _HASH_KEY.fullmatch(self.hash_key):
+            raise BadSetting(f"{self.hash_key!r} is nothing to hash; expected cookie, address or header:NAME")
+        if 0 < self.hash_balance_factor <= _FAIR_SHARE:
+            raise BadSetting(
+                f"hash_balance_factor is {self.hash_balance_factor} %; expected more than {_FAIR_SHARE}, "
+                "like 125, or 0 for no bound"
+            )
         if not _PATH.fullmatch(self.check_path):
             raise BadSetting(f"{self.check_path!r} is no path; expected one like /ready")
 
@@ -129,6 +140,7 @@ class Settings:
 
 
 _LONGEST = 86_400
+_FAIR_SHARE = 100
 _SHORTEST_SECRET = 16
 _DURATIONS = (
     "session_ttl", "inter", "fastinter", "downinter", "check_timeout", "connect_timeout", "head_timeout",
@@ -136,5 +148,5 @@ _DURATIONS = (
 )  # fmt: skip
 _COUNTS = {
     "rise": 1, "fall": 1, "retries": 0, "replay_limit": 0, "most_idle": 0, "table_size": 1, "max_age": 0,
-    "maxidle": 0, "maxlife": 0,
+    "maxidle": 0, "maxlife": 0, "hash_balance_factor": 0,
 }  # fmt: skip

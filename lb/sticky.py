@@ -52,7 +52,9 @@ class Sticky(Protocol):
         """The request's field lines as a server is to get them."""
         ...
 
-    def find(self, fields: Fields, now: float) -> Route: ...
+    def find(self, fields: Fields, now: float, peer: str = "") -> Route:
+        """The tie of a request from ``peer``, an address."""
+        ...
 
     def settle(self, route: Route, server: Server, set_cookies: Sequence[bytes], now: float) -> Server | None:
         """The answer of ``server`` was used; the server that the session has left for it, if any."""
@@ -111,13 +113,8 @@ class Heirs:
     def expire(self, now: float) -> None: ...
 
 
-class NoSticky(_Undressed):
-    """Ties nobody."""
-
-    mode = "none"
-
-    def find(self, fields: Fields, now: float) -> Route:  # noqa: ARG002 - the mode's signature
-        return Route()
+class Stateless(_Undressed):
+    """Keeps nothing about anybody."""
 
     def settle(
         self,
@@ -138,6 +135,15 @@ class NoSticky(_Undressed):
     def expire(self, now: float) -> None: ...
 
 
+class NoSticky(Stateless):
+    """Ties nobody."""
+
+    mode = "none"
+
+    def find(self, fields: Fields, now: float, peer: str = "") -> Route:  # noqa: ARG002 - the mode's signature
+        return Route()
+
+
 class LearnSticky(_Undressed, Heirs):
     """Learns server of session from the application's own ``Set-Cookie``.
 
@@ -155,7 +161,7 @@ class LearnSticky(_Undressed, Heirs):
         self._in_request = values_in(name)
         self._in_response = re.compile(rb"[ \t]*" + re.escape(name) + rb"=([^;]*)")
 
-    def find(self, fields: Fields, now: float) -> Route:
+    def find(self, fields: Fields, now: float, peer: str = "") -> Route:  # noqa: ARG002 - the mode's signature
         """The first session named in the cookies that the table knows."""
         sessions = fields.sessions
         if sessions is None:

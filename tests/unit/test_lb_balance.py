@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from random import Random
 
 import pytest
 
-from lb.balance import ALGORITHMS, Balance, LeastConn, RoundRobin
+from lb.balance import ALGORITHMS, Balance, LeastConn, RoundRobin, TwoDraws
 from lb.pool import Address, Event, Pool, Server
 
 
@@ -18,6 +19,10 @@ def pool_of(*weights: int) -> tuple[Pool, list[Server]]:
     for server in servers:
         pool.apply(server, Event.PASSED, "L7OK")
     return pool, servers
+
+
+def lots() -> Random:
+    return Random(1)  # noqa: S311 - no secret hangs on who gets a request
 
 
 def pick(balance: Balance, pool: Pool, *avoid: Server) -> str:
@@ -73,7 +78,7 @@ def test_equally_busy_servers_take_turns() -> None:
 @pytest.mark.parametrize("name", ALGORITHMS)
 def test_a_server_that_was_tried_is_not_picked_again(name: str) -> None:
     pool, (s1, s2) = pool_of(1, 1)
-    balance = ALGORITHMS[name]()
+    balance = ALGORITHMS[name](lots())
     assert {pick(balance, pool, s1) for _ in range(5)} == {"s2"}
     assert balance.pick(pool, [s1, s2]) is None
 
@@ -81,7 +86,7 @@ def test_a_server_that_was_tried_is_not_picked_again(name: str) -> None:
 @pytest.mark.parametrize("name", ALGORITHMS)
 def test_an_empty_pool_has_nobody_to_pick(name: str) -> None:
     pool, _ = pool_of()
-    assert ALGORITHMS[name]().pick(pool, ()) is None
+    assert ALGORITHMS[name](lots()).pick(pool, ()) is None
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)
@@ -89,5 +94,15 @@ def test_drained_and_weightless_servers_take_no_new_requests(name: str) -> None:
     pool, (s1, s2, _) = pool_of(1, 1, 1)
     pool.apply(s1, Event.DRAIN, "")
     pool.weigh(s2, 0)
-    balance = ALGORITHMS[name]()
+    balance = ALGORITHMS[name](lots())
     assert {pick(balance, pool) for _ in range(10)} == {"s3"}
+
+
+def test_q04_two_draws_never_pick_the_busiest_and_follow_weights() -> None:
+    pool, (busy, idle, heavy) = pool_of(1, 1, 4)
+    busy.active = 50
+    balance = TwoDraws(lots())
+    taken = Counter(pick(balance, pool) for _ in range(1000))
+    assert "s1" not in taken
+    assert taken["s3"] > taken["s2"] > 0
+    assert (idle.name, heavy.name) == ("s2", "s3")
