@@ -27,7 +27,7 @@ from lab.cluster.processes import ProcessSite, opened
 from lab.cluster.programs import Wiring
 from lab.cluster.standing import SOCKET, Description
 from lab.errors import LabError
-from lab.topology import ARMS
+from lab.topology import ARMS, BALANCERS, behind
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -41,14 +41,15 @@ REDIS_URL = "CARTLAB_REDIS_URL"
 @click.command(hidden=True)
 @click.option("--mode", type=click.Choice(list(ARMS)), required=True)
 @click.option("--servers", type=int, required=True)
+@click.option("--lb", type=click.Choice(list(BALANCERS)), required=True)
 @click.option("--port", type=int, required=True)
 @click.option("--admin-port", type=int, required=True)
 @click.option("--folder", type=click.Path(path_type=Path), required=True)
-def main(mode: str, servers: int, port: int, admin_port: int, folder: Path) -> None:
+def main(mode: str, servers: int, lb: str, port: int, admin_port: int, folder: Path) -> None:
     raise_file_limit()
     wiring = Wiring(logs=folder / "log", front_port=port, admin_port=admin_port)
     try:
-        asyncio.run(_keep(ARMS[mode](servers), wiring))
+        asyncio.run(_keep(behind(ARMS[mode](servers), lb), wiring))
     except asyncio.CancelledError:
         return  # told to end, and it has
     except LabError as problem:

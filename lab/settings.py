@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from lab.errors import UsageProblem, unknown
 from lab.scenario import EXPECTATIONS
+from lab.topology import OURS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,6 +46,7 @@ class RunSettings:
     def repeat_command(self) -> str:
         """The exact command that does the same again. A store's URL is left out: it may hold a password."""
         words = ["cartlab", "run", self.scenario.name, "--arms", ",".join(arm.name for arm in self.arms)]
+        words += [] if self.arms[0].lb == OURS else ["--lb", self.arms[0].lb]
         words += ["--servers", str(self.arms[0].servers), "--shoppers", str(self.shoppers)]
         words += ["--seed", str(self.seed)]
         if self.fault is not None:

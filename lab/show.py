@@ -27,6 +27,7 @@ from lab.report.results import results_of, store_of
 from lab.report.versions import versions
 from lab.runner import Run
 from lab.timeline import ArmReady, Judged, Noted, RunBegan, RunEnded, Timeline
+from lab.topology import BALANCERS
 from lab.verdict import ExitCode
 from lab.view.choice import view_for
 
@@ -103,6 +104,8 @@ class Show:
         settings = self._settings
         self._timeline.record(self._frame())
         async with self._sites() as sites:
+            if differs := BALANCERS[settings.arms[0].lb]:
+                self._say(f"The balancer is {settings.arms[0].lb}: it {differs}.")
             run = Run(settings, sites, self._timeline, self._now, self._pace, self._history)
             await run.play()
             findings = find(settings, self._history, self._timeline.fault_intervals())

@@ -17,18 +17,29 @@ class Load:
 
 
 class Gauge:
+    """Of a process and its children: nginx works in a child, and a reload replaces that one."""
+
     def __init__(self, pid: int) -> None:
-        self._process: psutil.Process | None = None
+        self._known: dict[int, psutil.Process] = {}
+        self._pid = pid
         with suppress(psutil.NoSuchProcess):
-            self._process = psutil.Process(pid)
-            self._process.cpu_percent()  # the first call only remembers where to count from
+            self._read(psutil.Process(pid))  # the first call only remembers where to count from
 
     def read(self) -> Load | None:
         """None once the process is gone."""
-        if self._process is None:
+        first = self._known.get(self._pid)
+        if first is None:
             return None
         try:
-            with self._process.oneshot():
-                return Load(self._process.cpu_percent(), self._process.memory_info().rss)
+            loads = [self._read(first)]
+            for child in first.children(recursive=True):
+                with suppress(psutil.NoSuchProcess):
+                    loads.append(self._read(child))
         except psutil.NoSuchProcess:
             return None
+        return Load(sum(load.cpu for load in loads), sum(load.memory for load in loads))
+
+    def _read(self, process: psutil.Process) -> Load:
+        known = self._known.setdefault(process.pid, process)
+        with known.oneshot():
+            return Load(known.cpu_percent(), known.memory_info().rss)

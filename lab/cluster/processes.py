@@ -24,6 +24,7 @@ from lab.cluster.server import Server
 from lab.cluster.store_binary import find_binary
 from lab.errors import EnvironmentProblem, unknown
 from lab.timeline import ServerChanged
+from lab.topology import OURS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
@@ -145,13 +146,17 @@ class ProcessSite:
         return await store.start(self._family, find_binary(), f"{self.arm.name}-store")
 
     async def _open_balancer(self) -> None:
-        child = await self._family.start(programs.balancer(self.arm, self._wiring))
+        if self.arm.lb == OURS:
+            program = programs.balancer(self.arm, self._wiring)
+        else:
+            program = programs.stand_in(self.arm, self._wiring, self._family.den)
+        child = await self._family.start(program)
         said = await child.listening(START_DEADLINE)
         self._family.needs(child)
         self._front = Address(said["host"], said["port"])
         self._admin = Address(said["admin_host"], said["admin_port"])
         self._balancer = Balancer(self._http, self._admin)
-        self._balancer_gauge = Gauge(child.pid)
+        self._balancer_gauge = Gauge(said["pid"])
         self._following = asyncio.create_task(self._follow())
 
     async def _launch(self, name: str) -> None:

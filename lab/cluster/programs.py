@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from lab.cluster.child import Program
+from lab.cluster.foreign.finding import find
 from lab.cluster.loopback import LOOPBACK
 
 if TYPE_CHECKING:
@@ -45,6 +46,21 @@ def balancer(arm: Arm, wiring: Wiring) -> Program:
     # The operator's word that a request with an Idempotency-Key may be sent to a second server.
     switches = ["--lab-headers", "--retry-keyed"]
     return _program(arm, "lb", "lb", [*_words(flags), *switches], wiring, {})
+
+
+def stand_in(arm: Arm, wiring: Wiring, den: Path) -> Program:
+    """Somebody else's balancer, and who speaks for it. ``den`` is where its sockets may be."""
+    name = f"{arm.name}-lb"
+    flags = {
+        "--binary": find(arm.lb),
+        "--port": str(wiring.front_port),
+        "--admin-port": str(wiring.admin_port),
+        "--folder": str(den / name),
+        "--config": str(wiring.logs / f"{name}.{arm.lb}.conf"),
+    }
+    servers = [word for server in arm.server_names for word in ("--server", server)]
+    tie = "--untied" if arm.sticky == "none" else "--tied"
+    return _program(arm, "lb", "lab.cluster.foreign", [arm.lb, *_words(flags), *servers, tie], wiring, {})
 
 
 def server(arm: Arm, name: str, wiring: Wiring, store: Store | None) -> Program:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lab.cluster.foreign.finding import find
 from lab.commands.help_pages import exit_code_table
 from lab.commands.parameters import Named, Share, read_arms
 from lab.faults import FAULTS
 from lab.scenarios import SCENARIOS
 from lab.settings import DEFAULT_SHOPPERS, RunSettings, read_expectations
 from lab.targets import Target
-from lab.topology import ARMS
+from lab.topology import ARMS, BALANCERS, OURS, behind
 
 if TYPE_CHECKING:
     from lab.scenario import Scenario
@@ -42,6 +43,14 @@ Examples:
     help="How many people shop.",
 )
 @click.option("--servers", type=click.IntRange(2, 12), default=3, show_default=True, help="Servers an arm.")
+@click.option(
+    "--lb",
+    type=Named("balancer", {name: name for name in BALANCERS}),
+    default=OURS,
+    show_default=True,
+    metavar="|".join(BALANCERS),
+    help="The balancer: the lab's, or one from PATH.",
+)
 @click.option("--seed", type=click.IntRange(0), help="Same seed, same shoppers. Default: a new one, printed.")
 @click.option(
     "--crash",
@@ -87,9 +96,11 @@ Examples:
     envvar="CARTLAB_REDIS_URL",
     help="Use this Redis or Valkey instead of starting one.",
 )
-def run(scenario: Scenario, *, arms: str, servers: int, seed: int | None, crash: str, fault: str | None,
-        fast: bool, step: bool, plain: bool, as_json: bool, no_input: bool, expect: str | None,
-        shoppers: int, keyless: int, runs: Path, redis_url: str | None) -> int:  # fmt: skip
+def run(
+    scenario: Scenario, *, arms: str, servers: int, lb: str, seed: int | None, crash: str,
+    fault: str | None, fast: bool, step: bool, plain: bool, as_json: bool, no_input: bool,
+    expect: str | None, shoppers: int, keyless: int, runs: Path, redis_url: str | None,
+) -> int:  # fmt: skip
     """Run SCENARIO on real processes, break what it breaks, heal it, and judge every cart.
 
     'cartlab list' tells which scenarios there are.
@@ -99,7 +110,9 @@ def run(scenario: Scenario, *, arms: str, servers: int, seed: int | None, crash:
     """
     if step and no_input:
         raise click.UsageError("--step waits for Enter and --no-input never waits: give one of the two.")
-    chosen = tuple(ARMS[name](servers) for name in read_arms(arms))
+    chosen = tuple(behind(ARMS[name](servers), lb) for name in read_arms(arms))
+    if lb != OURS:
+        find(lb)  # before anything starts
     target = Target(crash)
     target.check(chosen[0].server_names)
     settings = RunSettings(

@@ -14,13 +14,14 @@ import click
 
 from lab.cluster import environment, loopback
 from lab.cluster.errors import PortTaken
+from lab.cluster.foreign.finding import find
 from lab.cluster.registry import Registry
 from lab.cluster.standing import Description
 from lab.commands.help_pages import exit_codes_mean
 from lab.commands.parameters import Named
 from lab.commands.what_to_try import own_command, page
 from lab.errors import EnvironmentProblem
-from lab.topology import ARMS
+from lab.topology import ARMS, BALANCERS, OURS
 from lab.verdict import ExitCode
 
 EPILOG = f"""
@@ -54,6 +55,14 @@ Examples:
 )
 @click.option("--servers", type=click.IntRange(1, 12), default=3, show_default=True)
 @click.option(
+    "--lb",
+    type=Named("balancer", {name: name for name in BALANCERS}),
+    default=OURS,
+    show_default=True,
+    metavar="|".join(BALANCERS),
+    help="The balancer: the lab's, or one from PATH.",
+)
+@click.option(
     "--port",
     type=click.IntRange(0, 65535),
     default=8080,
@@ -80,19 +89,26 @@ Examples:
     envvar="CARTLAB_REDIS_URL",
     help="Use this Redis or Valkey instead of starting one.",
 )
-def up(*, mode: str, servers: int, port: int, admin_port: int, runs: Path, redis_url: str | None) -> None:
+def up(
+    *, mode: str, servers: int, lb: str, port: int, admin_port: int, runs: Path, redis_url: str | None
+) -> None:
     """Leave a site running, for curl, a browser or any HTTP client.
 
     It listens on this machine only and has its chaos endpoints on: POST /crash crashes the server
     that answers. It stays until 'cartlab down'; a crashed server stays down until 'cartlab start'.
     """
+    if lb != OURS:
+        find(lb)
     registry = Registry()
     _refuse_a_second(mode, registry)
     for number, flag in ((port, "--port"), (admin_port, "--admin-port")):
         _require_free(number, flag, registry)
     folder = runs.absolute() / f"up-{mode}" / datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
-    options = {"mode": mode, "servers": servers, "port": port, "admin-port": admin_port, "folder": folder}
+    options = {"mode": mode, "servers": servers, "lb": lb, "port": port, "admin-port": admin_port}
+    options["folder"] = folder
     click.echo(f"Starting a {mode} site with {servers} servers ...")
+    if lb != OURS:
+        click.echo(f"Its balancer, {lb}, {BALANCERS[lb]}.")
     for line in page(_launch(options, folder, redis_url)):
         click.echo(line)
 
