@@ -118,6 +118,15 @@ async def test_strangers_reach_a_server_that_came_back_on_another_port(
         assert set(answers) == {"server-1", "server-2"}
 
 
+async def test_no_request_fails_once_the_site_is_called_open(lb: str, corner: Corner, tmp_path: Path) -> None:
+    async def one(door: Door) -> int:
+        async with door.person() as stranger:
+            return (await stranger.post("/cart/add", ADD)).status
+
+    async with site_behind(lb, tmp_path) as site, Door(site.front.url) as door:
+        assert set(await asyncio.gather(*(one(door) for _ in range(60)))) == {200}
+
+
 async def test_a_balancer_that_dies_ends_the_run(lb: str, corner: Corner, tmp_path: Path) -> None:
     async def look_on() -> None:
         async with site_behind(lb, tmp_path):

@@ -54,7 +54,7 @@ class Admin:
             await asyncio.sleep(LOOK_EVERY)
 
     async def servers(self, _: web.Request) -> web.Response:
-        front, sight = self._engine.front, self._notices.last
+        sight = self._notices.last
         homes = list((sight.ties or {}).values())
         rows = [
             {
@@ -70,8 +70,15 @@ class Admin:
             }
             for name, seen in sight.servers.items()
         ]
-        about = {"listen": self._listen, "balancer": self._engine.target, "balance": "roundrobin"}
-        return web.json_response({**about, "sticky": front.is_tied, "servers": rows})
+        return web.json_response(
+            {
+                "listen": self._listen,
+                "balancer": self._engine.target,
+                "sticky": self._engine.tie if self._engine.front.is_tied else "none",
+                "balance": "roundrobin",
+                "servers": rows,
+            }
+        )
 
     async def put_server(self, request: web.Request) -> web.Response:
         name, wanted = request.match_info["name"], await request.json()

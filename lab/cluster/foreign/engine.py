@@ -32,6 +32,8 @@ class Engine:
     """One balancer process and its configuration, which ``lab.export`` writes."""
 
     target: ClassVar[str]
+    tie: ClassVar[str]
+    """What ties a session to a server, where one is tied: in our balancer's words."""
 
     def __init__(self, binary: str, front: Front, config: Path) -> None:
         self.binary = binary

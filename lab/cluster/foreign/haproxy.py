@@ -25,6 +25,7 @@ _FINGERPRINT = 12
 
 class HAProxy(Engine):
     target = "haproxy"
+    tie = "learn"
 
     def __init__(self, binary: str, front: Front, config: Path) -> None:
         super().__init__(binary, front, config)

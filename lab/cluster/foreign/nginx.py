@@ -28,6 +28,7 @@ _OLD_WORKERS_END_WITHIN = 3.0
 
 class Nginx(Engine):
     target = "nginx"
+    tie = "cookie"
 
     def __init__(self, binary: str, front: Front, config: Path) -> None:
         super().__init__(binary, front, config)
