@@ -37,15 +37,19 @@ class PlanClock:
             self._running.set()
 
     def hold(self) -> None:
-        """Stop: nobody begins another step until ``start``; requests under way go on."""
+        """Stop: what was due by now may still begin, however late, but nothing later until ``start``.
+
+        So whoever holds the clock can wait until all that was due has happened.
+        """
         if self._stopped_at is None:
             self._stopped_at = self.plan_time
             self._running.clear()
 
     async def until(self, plan_time: float) -> None:
-        while True:
-            await self._running.wait()
-            left = plan_time - self.plan_time
-            if left <= 0:
+        while (left := plan_time - self.plan_time) >= 0:
+            if self._stopped_at is None and left == 0:
                 return
-            await asyncio.sleep(left)
+            if self._stopped_at is None:
+                await asyncio.sleep(left)
+            else:
+                await self._running.wait()
