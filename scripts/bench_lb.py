@@ -47,16 +47,12 @@ ENVIRONMENT_PROBLEM = 4
 NANO, MICRO, MEBI, GIGA = 1e9, 1e6, 1 << 20, 1e9
 
 FIGURES = (
-    "CPU us/request",
-    "x HAProxy",
-    "requests/s",
-    "p50 ms",
-    "p99 ms",
-    "1 MiB: GB/s",
-    "CPU us",
-    "idle KB",
-)
+    "CPU us/request", "x HAProxy", "core %", "requests/s", "p50 ms", "p99 ms",
+    "1 MiB: GB/s", "CPU us", "idle KB",
+)  # fmt: skip
 
+# What each is told is written out here, and not exported: whoever doubts a figure reads it in one place.
+# HAProxy ties by a cookie of its own, as ours does with "cookie"; the free nginx can only hash one.
 HAPROXY = """\
 global
   nbthread 1
@@ -129,13 +125,17 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What one wrk run said. Latencies in milliseconds, ``cpu`` in microseconds a request."""
+    """What one wrk run said. Latencies in milliseconds, ``cpu`` in microseconds a request, ``busy`` in
+    percent of a core: below 100 the load was the limit, or somebody else had the core.
+    """
 
     cpu: float
     rate: float
     p50: float
     p99: float
     errors: str
+    busy: float = 0.0
+    requests: int = 0
 
 
 @dataclass(slots=True)
@@ -145,6 +145,7 @@ class Row:
     name: str
     rounds: list[Round] = field(default_factory=list)
     cpu: float | None = None
+    busy: float | None = None
     rate: float | None = None
     p50: float | None = None
     p99: float | None = None
@@ -155,9 +156,8 @@ class Row:
 
     def settle(self) -> None:
         if self.rounds:
-            self.cpu, self.rate, self.p50, self.p99 = (
-                median(getattr(one, name) for one in self.rounds) for name in ("cpu", "rate", "p50", "p99")
-            )
+            for name in ("cpu", "busy", "rate", "p50", "p99"):
+                setattr(self, name, median(getattr(one, name) for one in self.rounds))
 
 
 class Stage:
@@ -278,8 +278,8 @@ def _get(port: int, cookie: str = "") -> tuple[int, str]:
         return answer.status, "; ".join(line.partition(";")[0] for line in given)
 
 
-def wrk(running: Running, path: str, seconds: int, connections: int) -> Round:
-    _, cookie = _get(running.port)
+def wrk(running: Running, path: str, seconds: int, connections: int, *, as_stranger: bool = False) -> Round:
+    cookie = "" if as_stranger else _get(running.port)[1]
     command = ["wrk", "--threads=1", f"--connections={connections}", f"--duration={seconds}s", "--latency"]
     command += ["--header", f"Cookie: {cookie}", f"http://127.0.0.1:{running.port}{path}"]
     before = running.cpu
@@ -289,13 +289,11 @@ def wrk(running: Running, path: str, seconds: int, connections: int) -> Round:
     if total is None or not int(total[1]):
         return Round(0, 0, 0, 0, errors="no answer at all")
     requests, took = int(total[1]), float(total[2])
+    busy = 100 * spent / took
     errors = "; ".join(re.findall(r"(?:Non-2xx|Socket errors).*", said))
+    p50, p99 = _latency(said, 50), _latency(said, 99)
     return Round(
-        MICRO * spent / requests,
-        requests / took,
-        _latency(said, 50),
-        _latency(said, 99),
-        " ".join(errors.split()),
+        MICRO * spent / requests, requests / took, p50, p99, " ".join(errors.split()), busy, requests
     )
 
 
@@ -359,6 +357,18 @@ def measure_servers(start: Callable[[int], Running], rounds: int, seconds: int) 
     return {"few": cheap, "many": dear, "checks_few": resting[0], "checks_many": resting[1]}
 
 
+def measure_sessions(running: Running, wanted: int, seconds: int) -> dict[str, float]:
+    """What a learned session weighs, and what a request costs before and after so many were learned."""
+    before, memory, learned = wrk(running, "/cart", seconds, CONNECTIONS), running.memory, 0
+    while learned < wanted:
+        learned += wrk(running, "/cart", seconds, CONNECTIONS, as_stranger=True).requests
+        _progress()
+    weight = (running.memory - memory) / learned
+    after = wrk(running, "/cart", seconds, CONNECTIONS)
+    _end(running.process)
+    return {"learned": learned, "bytes": weight, "before": before.cpu, "after": after.cpu}
+
+
 def _resting(running: Running) -> float:
     """The share of a core that it takes when nobody asks anything: mostly its health checks."""
     before, began = running.cpu, time.monotonic()
@@ -412,7 +422,8 @@ def table(rows: Sequence[Row]) -> Iterator[str]:
             continue
         ratio = row.cpu / base if row.cpu and base else None
         cells = [
-            _cell(row.cpu, 1), _cell(ratio, 2), _cell(row.rate, 0), _cell(row.p50, 1), _cell(row.p99, 1),
+            _cell(row.cpu, 1), _cell(ratio, 2), _cell(row.busy, 0),
+            _cell(row.rate, 0), _cell(row.p50, 1), _cell(row.p99, 1),
             _cell(row.big_gigabytes, 2), _cell(row.big_cpu, 0), _cell(row.idle_kilobytes, 1),
         ]  # fmt: skip
         yield f"| {row.name:14} | {' | '.join(cells)} |"
@@ -442,6 +453,7 @@ def options_given() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, help="of each row; its figure is their median")
     parser.add_argument("--seconds", type=int, default=1, help="of one round")
     parser.add_argument("--idle", type=int, default=4000, help="clients that keep an idle connection")
+    parser.add_argument("--sessions", type=int, default=100_000, help="learned, to weigh one of them")
     parser.add_argument("--ties", default="learn,cookie", help="what ours is run with, one row each")
     parser.add_argument("--only", default="", help="rows, by the beginnings of their names: ours,haproxy")
     parser.add_argument("--json", type=Path, default=HOUSE / "runs/bench-lb.json", metavar="FILE")
@@ -484,6 +496,10 @@ def run(options: argparse.Namespace, stage: Stage) -> tuple[list[Row], dict[str,
     ):
         if name in running:
             many[name] = measure_servers(begin, min(options.rounds, 3), options.seconds)
+    if "ours, learn" in running:
+        many["sessions"] = measure_sessions(
+            stage.ours("--sticky", "learn"), options.sessions, options.seconds
+        )
     return list(rows.values()), many
 
 
@@ -517,6 +533,11 @@ def report(
     )
     for line in table(rows):
         _say(line)
+    if learned := many.pop("sessions", None):
+        _say(
+            f"\nours, learn: {learned['bytes']:.0f} bytes a learned session; {learned['before']:.1f} us "
+            f"a request with next to none of them, {learned['after']:.1f} us with {learned['learned']:,.0f}."
+        )
     for name, seen in many.items():
         _say(
             f"\n{name}: {seen['few']:.1f} us a request with {SERVERS} servers, {seen['many']:.1f} us with "
@@ -527,7 +548,10 @@ def report(
         for said in {one.errors for one in row.rounds if one.errors}:
             _say(f"\n{row.name}: wrk saw errors: {said}")
     options.json.parent.mkdir(parents=True, exist_ok=True)
-    facts = {"machine": about, "rows": [asdict(row) for row in rows], "servers": many, "seconds": took}
+    facts = {
+        "machine": about, "seconds": took, "rows": [asdict(row) for row in rows],
+        "servers": many, "sessions": learned,
+    }  # fmt: skip
     options.json.write_text(json.dumps(facts, indent=1) + "\n")
     _say(f"\n{took:.0f} s; all rounds: {options.json}")
 

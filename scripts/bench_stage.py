@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from itertools import count
 from typing import cast
 
 import aiohttp
@@ -21,7 +22,7 @@ CART = {"item": "MacBook Pro", "price": 2500, "quantity": 1}
 BODY = json.dumps(
     {"serverId": "server-1", "sessionId": "c" * 12, "cart": [CART], "total": 2500, "filler": "0" * 10}
 ).encode()
-COOKIE = b"Set-Cookie: cart_sid=" + b"k" * 43 + b"; Path=/; HttpOnly; SameSite=Lax\r\n"
+COOKIE = b"Set-Cookie: cart_sid=%043d; Path=/; HttpOnly; SameSite=Lax\r\n"
 BIG = 1 << 20
 
 
@@ -31,9 +32,13 @@ def _answer(body: bytes, fields: bytes = b"") -> bytes:
 
 
 class Server(asyncio.Protocol):
-    """Answers each request without looking at more than its path and whether it brings the cookie."""
+    """Answers each request without looking at more than its path and whether it brings the cookie.
+
+    Whoever brings none begins a session.
+    """
 
     FIRST, AGAIN, LARGE = _answer(BODY, COOKIE), _answer(BODY), _answer(b"x" * BIG)
+    sessions = count()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -46,7 +51,8 @@ class Server(asyncio.Protocol):
             if head.startswith(b"GET /big"):
                 self._transport.write(self.LARGE)
             else:
-                self._transport.write(self.AGAIN if b"cart_sid=" in head else self.FIRST)
+                known = b"cart_sid=" in head
+                self._transport.write(self.AGAIN if known else self.FIRST % next(self.sessions))
 
 
 async def serve(ports: int) -> None:
