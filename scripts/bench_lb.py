@@ -11,374 +11,43 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import http.client
 import json
 import os
 import platform
 import re
 import resource
 import shutil
-import signal
-import socket
 import subprocess
 import sys
 import time
-from contextlib import ExitStack, closing, suppress
-from dataclasses import asdict, dataclass, field
+from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
-from statistics import median
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NoReturn
 
-import psutil
+from scripts.bench_contestants import HOUSE, LOAD, MANY_SERVERS, MEASURED, SERVERS, Missing, Stage, end, found
+from scripts.bench_measures import (
+    CONNECTIONS,
+    Row,
+    idle_memory,
+    measure_big,
+    measure_servers,
+    measure_sessions,
+    measure_small,
+    progress,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-HOUSE = Path(__file__).parents[1]
-STAGE = Path(__file__).with_name("bench_stage.py")
-PYTHON = [sys.executable, "-P"]
-SERVERS, MANY_SERVERS = 3, 100
-CONNECTIONS, BIG_CONNECTIONS = 64, 16
-UP_WITHIN = 10.0
-MEASURED, LOAD = 0, 1
-"""Cores: who is measured has one of its own."""
-ENVIRONMENT_PROBLEM = 4
-NANO, MICRO, MEBI, GIGA = 1e9, 1e6, 1 << 20, 1e9
+    from scripts.bench_contestants import Running
 
+ENVIRONMENT_PROBLEM = 4
 FIGURES = (
     "CPU us/request", "x HAProxy", "core %", "requests/s", "p50 ms", "p99 ms",
     "1 MiB: GB/s", "CPU us", "idle KB",
 )  # fmt: skip
-
-# What each is told is written out here, and not exported: whoever doubts a figure reads it in one place.
-# HAProxy ties by a cookie of its own, as ours does with "cookie"; the free nginx can only hash one.
-HAPROXY = """\
-global
-  nbthread 1
-  maxconn {most}
-defaults
-  mode http
-  timeout connect 1s
-  timeout client 60s
-  timeout server 30s
-  timeout http-request 10s
-  timeout http-keep-alive 60s
-  http-reuse always
-frontend shop
-  bind 127.0.0.1:{port} backlog 1024
-  option forwardfor
-  default_backend carts
-backend carts
-  balance roundrobin
-  cookie SRV insert indirect nocache
-  option httpchk GET /ready
-  default-server check inter 500
-{servers}
-"""
-NGINX = """\
-daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/nginx.err;
-events {{ worker_connections 16384; }}
-http {{
-  access_log off; keepalive_requests 1000000000; keepalive_timeout 60;
-  client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
-  uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
-  upstream carts {{
-{servers}
-    hash $cookie_cart_sid consistent; keepalive 128; keepalive_requests 1000000000;
-  }}
-  server {{
-    listen 127.0.0.1:{port} backlog=1024;
-    location / {{
-      proxy_pass http://carts; proxy_http_version 1.1; proxy_set_header Connection "";
-      proxy_set_header Host $http_host; proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-    }}
-  }}
-}}
-"""
-
-
-class Missing(Exception):
-    """A contestant that cannot take part; the message says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Running:
-    port: int
-    process: subprocess.Popen[str]
-
-    @property
-    def family(self) -> list[psutil.Process]:
-        me = psutil.Process(self.process.pid)
-        return [me, *me.children(recursive=True)]
-
-    @property
-    def cpu(self) -> float:
-        """Seconds that its threads have run so far, those of its children included."""
-        tasks = (task for one in self.family for task in Path(f"/proc/{one.pid}/task").iterdir())
-        return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / NANO
-
-    @property
-    def memory(self) -> int:
-        return sum(one.memory_info().rss for one in self.family)
-
-
-@dataclass(frozen=True, slots=True)
-class Round:
-    """What one wrk run said. Latencies in milliseconds, ``cpu`` in microseconds a request, ``busy`` in
-    percent of a core: below 100 the load was the limit, or somebody else had the core.
-    """
-
-    cpu: float
-    rate: float
-    p50: float
-    p99: float
-    errors: str
-    busy: float = 0.0
-    requests: int = 0
-
-
-@dataclass(slots=True)
-class Row:
-    """The medians of a contestant; what was not measured stays None."""
-
-    name: str
-    rounds: list[Round] = field(default_factory=list)
-    cpu: float | None = None
-    busy: float | None = None
-    rate: float | None = None
-    p50: float | None = None
-    p99: float | None = None
-    big_gigabytes: float | None = None
-    big_cpu: float | None = None
-    idle_kilobytes: float | None = None
-    skipped: str | None = None
-
-    def settle(self) -> None:
-        if self.rounds:
-            for name in ("cpu", "busy", "rate", "p50", "p99"):
-                setattr(self, name, median(getattr(one, name) for one in self.rounds))
-
-
-class Stage:
-    """Starts programs, each in the place it is to run, and ends them all."""
-
-    def __init__(self, stack: ExitStack, folder: Path) -> None:
-        self._stack = stack
-        self._folder = folder
-        self._logs: dict[int, Path] = {}
-        _, ports = self._ask(LOAD, [*PYTHON, str(STAGE), "server", str(MANY_SERVERS)])
-        self.upstreams: list[int] = json.loads(ports)
-
-    def ours(self, *flags: str, servers: int = SERVERS) -> Running:
-        told = [
-            word
-            for number, port in enumerate(self.upstreams[:servers], 1)
-            for word in ("--server", f"s{number}=127.0.0.1:{port}")
-        ]
-        # Everything on: the admin API, the headers for learning, retries of keyed requests.
-        usual = ["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--lab-headers", "--retry-keyed"]
-        process, line = self._ask(MEASURED, [*PYTHON, "-m", "lb", *usual, *flags, *told])
-        return self._ready(json.loads(line)["port"], process)
-
-    def haproxy(self, servers: int = SERVERS) -> Running:
-        program, port = _found("haproxy"), _free_port()
-        lines = [f"  server s{n} 127.0.0.1:{p} cookie s{n}" for n, p in self._numbered(servers)]
-        config = self._folder / f"haproxy-{port}.cfg"
-        most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        config.write_text(
-            HAPROXY.format(port=port, servers="\n".join(lines), most=min(16_384, most // 2 - 100))
-        )
-        return self._ready(port, self._start(MEASURED, [program, "-db", "-f", str(config)]))
-
-    def nginx(self, servers: int = SERVERS) -> Running:
-        program, port = _found("nginx"), _free_port()
-        lines = [f"    server 127.0.0.1:{p};" for _, p in self._numbered(servers)]
-        config = self._folder / f"nginx-{port}.conf"
-        config.write_text(NGINX.format(port=port, servers="\n".join(lines), folder=self._folder))
-        command = [program, "-e", str(self._folder / "nginx.err"), "-c", str(config)]
-        return self._ready(port, self._start(MEASURED, command))
-
-    def rival(self, library: str) -> Running:
-        upstream = f"http://127.0.0.1:{self.upstreams[0]}"
-        process, ports = self._ask(MEASURED, [*PYTHON, str(STAGE), library, upstream])
-        return self._ready(json.loads(ports)[0], process)
-
-    def _numbered(self, servers: int) -> Iterator[tuple[int, int]]:
-        return iter(enumerate(self.upstreams[:servers], 1))
-
-    def _ask(self, core: int, command: Sequence[str]) -> tuple[subprocess.Popen[str], str]:
-        process = self._start(core, command)
-        line = process.stdout.readline() if process.stdout else ""
-        if not line:
-            process.wait()
-            raise Missing(f"it did not start: {self._last_line(process)}")
-        return process, line
-
-    def _start(self, core: int, command: Sequence[str]) -> subprocess.Popen[str]:
-        log = self._stack.enter_context((self._folder / f"{time.monotonic_ns()}.log").open("w+"))
-        process = subprocess.Popen(
-            ["taskset", "--cpu-list", str(core), *command],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, cwd=HOUSE,
-        )  # fmt: skip
-        self._stack.callback(_end, process)
-        self._logs[process.pid] = Path(log.name)
-        return process
-
-    def _last_line(self, process: subprocess.Popen[str]) -> str:
-        lines = [line for line in self._logs[process.pid].read_text().splitlines() if line.strip()]
-        return lines[-1].strip() if lines else f"it ended with code {process.returncode}, silently"
-
-    def _ready(self, port: int, process: subprocess.Popen[str]) -> Running:
-        deadline = time.monotonic() + UP_WITHIN
-        came: object = "nothing"
-        while time.monotonic() < deadline and process.poll() is None:
-            with suppress(OSError, http.client.HTTPException):
-                came, _ = _get(port)
-                if came == http.client.OK:
-                    return Running(port, process)
-            time.sleep(0.05)
-        raise Missing(f"no 200 from it within {UP_WITHIN:g} s, but {came}; {self._last_line(process)}")
-
-
-def _found(program: str) -> str:
-    path = shutil.which(program) or shutil.which(program, path="/usr/sbin:/usr/local/sbin")
-    if path is None:
-        raise Missing(f"no {program} on PATH (Debian, Ubuntu: apt-get install {program})")
-    return path
-
-
-def _free_port() -> int:
-    """HAProxy and nginx cannot say which port they took, so one is looked for."""
-    with closing(socket.create_server(("127.0.0.1", 0))) as found:
-        port: int = found.getsockname()[1]
-        return port
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    process.terminate()
-    if process.stdin:
-        process.stdin.close()
-    try:
-        process.wait(5)
-    except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    if process.stdout:
-        process.stdout.close()
-
-
-def _get(port: int, cookie: str = "") -> tuple[int, str]:
-    """Status, and what a browser would send back as its cookies."""
-    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=2)) as connection:
-        connection.request("GET", "/cart", headers={"Cookie": cookie} if cookie else {})
-        answer = connection.getresponse()
-        answer.read()
-        given = answer.headers.get_all("Set-Cookie") or []
-        return answer.status, "; ".join(line.partition(";")[0] for line in given)
-
-
-def wrk(running: Running, path: str, seconds: int, connections: int, *, as_stranger: bool = False) -> Round:
-    cookie = "" if as_stranger else _get(running.port)[1]
-    command = ["wrk", "--threads=1", f"--connections={connections}", f"--duration={seconds}s", "--latency"]
-    command += ["--header", f"Cookie: {cookie}", f"http://127.0.0.1:{running.port}{path}"]
-    before = running.cpu
-    said = subprocess.check_output(["taskset", "--cpu-list", str(LOAD), *command], text=True)
-    spent = running.cpu - before
-    total = re.search(r"(\d+) requests in ([\d.]+)s", said)
-    if total is None or not int(total[1]):
-        return Round(0, 0, 0, 0, errors="no answer at all")
-    requests, took = int(total[1]), float(total[2])
-    busy = 100 * spent / took
-    errors = "; ".join(re.findall(r"(?:Non-2xx|Socket errors).*", said))
-    p50, p99 = _latency(said, 50), _latency(said, 99)
-    return Round(
-        MICRO * spent / requests, requests / took, p50, p99, " ".join(errors.split()), busy, requests
-    )
-
-
-def _latency(said: str, percent: int) -> float:
-    match = re.search(rf"{percent}%\s+([\d.]+)(us|ms|s)", said)
-    return float(match[1]) * {"us": 1e-3, "ms": 1, "s": 1e3}[match[2]] if match else float("nan")
-
-
-async def idle_memory(running: Running, clients: int) -> float:
-    """Bytes that each of ``clients`` costs who have had one answer and keep their connection."""
-    before = running.memory
-    gate = asyncio.Semaphore(CONNECTIONS)
-
-    async def client() -> asyncio.StreamWriter:
-        async with gate:
-            reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
-            writer.write(b"GET /cart HTTP/1.1\r\nHost: shop\r\n\r\n")
-            head = await reader.readuntil(b"\r\n\r\n")
-            length = re.search(rb"(?i)content-length: (\d+)", head)
-            await reader.readexactly(int(length[1]) if length else 0)
-            return writer
-
-    writers = await asyncio.gather(*(client() for _ in range(clients)))
-    after = running.memory
-    for writer in writers:
-        writer.transport.abort()
-    return (after - before) / clients
-
-
-def measure_small(contestants: dict[str, Running], rows: dict[str, Row], rounds: int, seconds: int) -> None:
-    for _ in range(rounds):
-        for name, running in contestants.items():
-            rows[name].rounds.append(wrk(running, "/cart", seconds, CONNECTIONS))
-            _progress()
-
-
-def measure_big(contestants: dict[str, Running], rows: dict[str, Row], rounds: int) -> None:
-    found: dict[str, list[Round]] = {name: [] for name in contestants}
-    for _ in range(rounds):
-        for name, running in contestants.items():
-            found[name].append(wrk(running, "/big", 1, BIG_CONNECTIONS))
-            _progress()
-    for name, seen in found.items():
-        rows[name].big_gigabytes = median(one.rate for one in seen) * MEBI / GIGA
-        rows[name].big_cpu = median(one.cpu for one in seen)
-
-
-def measure_servers(start: Callable[[int], Running], rounds: int, seconds: int) -> dict[str, float]:
-    """CPU a request with few servers and with many, and what checking them costs with no request at all."""
-    few, many = start(SERVERS), start(MANY_SERVERS)
-    resting = [_resting(one) for one in (few, many)]
-    found: list[list[float]] = [[], []]
-    for _ in range(rounds):
-        for number, running in enumerate((few, many)):
-            seen = wrk(running, "/cart", seconds, CONNECTIONS)
-            found[number].append(seen.cpu - MICRO * resting[number] / seen.rate)
-            _progress()
-    for one in (few, many):
-        _end(one.process)
-    cheap, dear = map(median, found)
-    return {"few": cheap, "many": dear, "checks_few": resting[0], "checks_many": resting[1]}
-
-
-def measure_sessions(running: Running, wanted: int, seconds: int) -> dict[str, float]:
-    """What a learned session weighs, and what a request costs before and after so many were learned."""
-    before, memory, learned = wrk(running, "/cart", seconds, CONNECTIONS), running.memory, 0
-    while learned < wanted:
-        learned += wrk(running, "/cart", seconds, CONNECTIONS, as_stranger=True).requests
-        _progress()
-    weight = (running.memory - memory) / learned
-    after = wrk(running, "/cart", seconds, CONNECTIONS)
-    _end(running.process)
-    return {"learned": learned, "bytes": weight, "before": before.cpu, "after": after.cpu}
-
-
-def _resting(running: Running) -> float:
-    """The share of a core that it takes when nobody asks anything: mostly its health checks."""
-    before, began = running.cpu, time.monotonic()
-    time.sleep(1)
-    return (running.cpu - before) / (time.monotonic() - began)
-
-
-def _progress() -> None:
-    if sys.stderr.isatty():
-        print(".", end="", file=sys.stderr, flush=True)  # noqa: T201 - two minutes are long
 
 
 def machine() -> dict[str, str]:
@@ -400,7 +69,7 @@ def machine() -> dict[str, str]:
 
 def _version(program: str, flag: str) -> str:
     try:
-        said = subprocess.run([_found(program), flag], capture_output=True, text=True, check=False)
+        said = subprocess.run([found(program), flag], capture_output=True, text=True, check=False)
     except Missing:
         return "missing"
     match = re.search(r"\d+(?:\.\d+)+\S*", said.stdout + said.stderr)
@@ -482,13 +151,13 @@ def run(options: argparse.Namespace, stage: Stage) -> tuple[list[Row], dict[str,
     measure_small(running, rows, options.rounds, options.seconds)
     measure_big(running, rows, min(options.rounds, 3))
     for name, one in running.items():
-        _end(one.process)
+        end(one.process)
         # A fresh one: what the rounds before have left in its heap would hide what a client costs.
         fresh = starts[name]()
         rows[name].idle_kilobytes = asyncio.run(idle_memory(fresh, options.idle)) / 1024
         rows[name].settle()
-        _end(fresh.process)
-        _progress()
+        end(fresh.process)
+        progress()
     many = {}
     for name, begin in (
         ("ours, learn", lambda n: stage.ours("--sticky", "learn", servers=n)),
