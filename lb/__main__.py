@@ -64,6 +64,7 @@ _HELP = {
     "body_timeout": "Seconds without a byte of a body.",
     "head_timeout": "Seconds for the whole head of a request.",
     "keepalive_timeout": "Seconds between the requests of a connection.",
+    "tunnel_timeout": "Seconds without a byte of a WebSocket, either way.",
     "server_idle_timeout": "Seconds that an unused connection to a server is kept.",
     "hard_stop_after": "Seconds that a stop waits for what is in flight.",
 }

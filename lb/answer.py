@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from lb.body import frame
 from lb.http1 import CHUNKED, UNTIL_CLOSE
+from lb.response import SWITCHING_PROTOCOLS
 
 if TYPE_CHECKING:
     from lb.proxy import Client
@@ -38,7 +39,9 @@ class Answer:
                 self._chunking = True
                 extra += b"Transfer-Encoding: chunked\r\n"
                 payload = frame(payload, done=done)
-        if not stays or is_http10:
+        if head.status == SWITCHING_PROTOCOLS:
+            extra += b"Connection: Upgrade\r\nUpgrade: %b\r\n" % head.upgrade
+        elif not stays or is_http10:
             extra += client.persistence_field(stays=stays)
         client.transport.write(b"%b%b%b\r\n%b" % (head.start, block, extra, payload))
 

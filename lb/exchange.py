@@ -15,7 +15,7 @@ from lb import retry, trouble
 from lb.answer import Answer
 from lb.body import frame
 from lb.http1 import CHUNKED
-from lb.log import Trace
+from lb.log import UNTRACED, Trace
 from lb.refusals import REQUEST_ERROR, BadMessage, Unanswered
 from lb.retry import Decision, Phase
 
@@ -33,8 +33,8 @@ _CONNECTING, _SENT, _ANSWERED = Phase.CONNECTING, Phase.SENT, Phase.ANSWERED
 
 class Exchange:
     __slots__ = (
-        "_answer", "_balancer", "_connection", "_fresh", "_occupies", "_phase", "_repeatable",
-        "_request_done", "_sent", "_sent_size", "_server", "_trace", "client", "head", "over", "route",
+        "_balancer", "_connection", "_fresh", "_occupies", "_patience", "_phase", "_repeatable",
+        "_request_done", "_sent", "_size", "_trace", "answer", "client", "head", "over", "route", "server",
     )  # fmt: skip
 
     def __init__(self, balancer: Balancer, client: Client, head: RequestHead, message: bytes) -> None:
@@ -44,27 +44,24 @@ class Exchange:
         self.head = head
         self.over = False
         self.route = balancer.routing.sticky.find(fields, client.now, client.peer)
-        self._server: Server | None = None
+        self.server: Server | None = None
         self._connection: ServerConnection | None = None
         self._phase = _CONNECTING
         self._sent: list[bytes] | None = [message]
-        self._sent_size = len(message)
+        self._size = len(message)
         self._request_done = fields.length == 0
-        self._answer: Answer | None = None
+        self.answer: Answer | None = None
         self._fresh = False
         self._occupies = False
-        self._trace = Trace(client.now) if balancer.log is not None else None
+        self._patience = balancer.settings.body_timeout
+        self._trace = Trace(balancer.log, client.now) if balancer.log is not None else UNTRACED
         self._repeatable = retry.may_repeat(
             head.method, has_key=fields.has_key, retry_keyed=balancer.settings.retry_keyed
         )
 
     @property
     def outlives_client(self) -> bool:
-        """Whether it goes on although its client will send no more.
-
-        A request that may change something is let finish; an answer that only informs is wasted
-        work once nobody waits for it.
-        """
+        """Whether it goes on although its client will send no more: it may change something."""
         return self._request_done and self.head.method not in retry.SAFE
 
     # The request
@@ -82,10 +79,10 @@ class Exchange:
         if self.head.fields.length == CHUNKED:
             payload = frame(payload, done=last)
         self._request_done = last
-        self._sent_size += len(payload)
+        self._size += len(payload)
         if self._sent is not None:
             self._sent.append(payload)
-        too_much = self._sent_size > self._balancer.settings.replay_limit
+        too_much = self._size > self._balancer.settings.replay_limit
         if self._connection is None:  # all of it is still needed: wait for a server to take it
             self.client.hold(held=too_much)
             return
@@ -96,14 +93,14 @@ class Exchange:
 
     def _await_progress(self) -> None:
         settings = self._balancer.settings
-        limit = settings.response_timeout if self._request_done else settings.body_timeout
+        limit = settings.response_timeout if self._request_done else self._patience
         self.client.deadline = monotonic() + limit
 
     def _go_to(self, server: Server) -> None:
         """A request that must not be repeated gets a fresh connection: the server could be closing
         an idle one at this moment, and the 502 would blame a server that is well.
         """
-        self._server = server
+        self.server = server
         self._occupies = True
         server.active += 1
         server.requests += 1
@@ -127,14 +124,13 @@ class Exchange:
     def _use(self, connection: ServerConnection) -> None:
         self._connection = connection
         self._phase = _SENT
-        self._answer = None
+        self.answer = None
         self._await_progress()
-        if self._trace is not None:
-            self._trace.sent = monotonic()
+        self._trace.on_sent()
         sent = self._sent or []
         if len(sent) > 1:
             self.client.hold(held=False)
-        if not self._repeatable or self._sent_size > self._balancer.settings.replay_limit:
+        if not self._repeatable or self._size > self._balancer.settings.replay_limit:
             self._sent = None
         connection.serve(self, sent[0] if len(sent) == 1 else b"".join(sent))
 
@@ -150,13 +146,22 @@ class Exchange:
         """The head of a small answer is kept back until its body begins: a server that dies between
         the two has told the client nothing yet, so another one may still be asked.
         """
-        self._answer = Answer(self.client, self.head, head)
+        self.answer = Answer(self.client, self.head, head)
         is_small = 0 < head.length <= self._balancer.settings.replay_limit
         if payload or not is_small or self._phase is _ANSWERED:  # of which an interim answer is a part
-            self._begin_answer(self._answer, payload, done=done)
+            self._begin_answer(self.answer, payload, done=done)
+
+    def on_switch(self, head: ResponseHead, payload: bytes) -> None:
+        """101: from here on bytes pass both ways as they come, and neither connection is used again."""
+        self._request_done = False
+        self._sent = None
+        self._patience = self._balancer.settings.tunnel_timeout
+        self.answer = Answer(self.client, self.head, head)
+        self._begin_answer(self.answer, payload, done=False)
+        self.client.open_tunnel(self)
 
     def on_body(self, payload: bytes, *, done: bool) -> None:
-        answer = self._answer
+        answer = self.answer
         if answer is None:
             raise RuntimeError("a body came without a head")
         if self._phase is not _ANSWERED:
@@ -166,12 +171,10 @@ class Exchange:
         self._after(done=done)
 
     def _begin_answer(self, answer: Answer, payload: bytes, *, done: bool) -> None:
-        client = self.client
         self._phase = _ANSWERED
-        if self._trace is not None:
-            self._trace.answered = monotonic()
-        block, extra = self._balancer.on_answer(self.route, self._asked(), answer.head, client.now)
-        stays = self._request_done and client.may_stay(self.head.fields)
+        self._trace.on_answer()
+        block, extra = self._balancer.on_answer(self.route, self._asked(), answer.head, self.client.now)
+        stays = self._request_done and self.client.may_stay(self.head.fields)
         answer.begin(payload, block, extra, stays=stays, done=done)
         self._after(done=done)
 
@@ -179,7 +182,11 @@ class Exchange:
         if done:
             self._finish()
         else:
-            self.client.deadline = monotonic() + self._balancer.settings.body_timeout
+            self.client.deadline = monotonic() + self._patience
+
+    def end_of_client(self) -> bool:
+        """The client of a tunnel will send no more; whether its server may still."""
+        return self._connection is not None and self._connection.end_of_request()
 
     def hold_answer(self, *, held: bool) -> None:
         if self._connection is not None:
@@ -188,7 +195,7 @@ class Exchange:
     def _finish(self) -> None:
         connection = self._leave_server()
         self.over = True
-        self._note(trouble.ORDINARY)
+        self._trace.over(self, trouble.ORDINARY)
         if connection is not None:
             connection.release(request_was_sent=self._request_done)
         self.client.on_exchange_over(was_read=self._request_done)
@@ -210,7 +217,7 @@ class Exchange:
         self._balancer.suspect(server, None)
         # An idle connection that its server had closed says nothing about the server: it is asked
         # once more on a fresh one, before a session is moved for nothing.
-        was_idle = self._connection is not None and self._connection.reused and self._answer is None
+        was_idle = self._connection is not None and self._connection.reused and self.answer is None
         self._fresh = was_idle and self._phase is _SENT and server.available(tied=True)
         self._fail(trouble.gone(server, error))
 
@@ -235,8 +242,8 @@ class Exchange:
     def abandon(self, who: str = "C", status: int | None = None) -> None:
         """Give the request up, whatever the server makes of it; by default since the client went away."""
         if not self.over:
-            if self._server is not None:
-                self._server.counters.cli_abrt += 1
+            if self.server is not None:
+                self.server.counters.cli_abrt += 1
             self._end_unanswered(trouble.end_by(who, self._phase), status)
 
     def _fail(self, reason: Unanswered) -> None:
@@ -268,23 +275,16 @@ class Exchange:
 
     def _give_up(self, reason: Unanswered) -> None:
         self._end_unanswered(trouble.end_of(reason), reason.status)
-        extra = self.route.told(self._server) if self._balancer.settings.lab_headers else b""
+        extra = self.route.told(self.server) if self._balancer.settings.lab_headers else b""
         self.client.refuse(reason, self.head, extra=extra, was_read=self._request_done)
 
     def _end_unanswered(self, end: str, status: int | None = None) -> None:
         connection = self._leave_server()
         self.over = True
-        self._note(end, status)
+        self._trace.over(self, end, status)
         self._balancer.routing.sticky.abandon(self.route)
         if connection is not None:
             connection.drop()
-
-    def _note(self, end: str, status: int | None = None) -> None:
-        log = self._balancer.log
-        if log is not None and self._trace is not None:
-            if status is None and self._phase is _ANSWERED and self._answer is not None:
-                status = self._answer.head.status
-            log.add(self._trace.entry(self.head, self.route, self._server, end=end, status=status))
 
     def _leave_server(self) -> ServerConnection | None:
         """Give back the slot; the connection, if there is one, is the caller's to keep or drop."""
@@ -295,6 +295,6 @@ class Exchange:
         return connection
 
     def _asked(self) -> Server:
-        if self._server is None:
+        if self.server is None:
             raise RuntimeError("an exchange heard from a server before it was routed to one")
-        return self._server
+        return self.server

@@ -17,29 +17,54 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from io import RawIOBase
 
-    from lb.pool import Server
-    from lb.request import RequestHead
-    from lb.route import Route
+    from lb.exchange import Exchange
 
 MOST_UNWRITTEN: Final = 4096
 
 Entry = dict[str, Any]
 
 
-class Trace:
+class Untraced:
+    """When nobody wants to know."""
+
+    __slots__ = ()
+
+    def on_sent(self) -> None: ...
+
+    def on_answer(self) -> None: ...
+
+    def over(self, exchange: Exchange, end: str, status: int | None = None) -> None: ...
+
+
+UNTRACED: Final = Untraced()
+
+
+class Trace(Untraced):
     """When one request got how far."""
 
-    __slots__ = ("answered", "began", "sent")
+    __slots__ = ("_answered", "_began", "_log", "_sent")
 
-    def __init__(self, began: float) -> None:
-        self.began = began
-        self.sent = 0.0
-        self.answered = 0.0
+    def __init__(self, log: RequestLog, began: float) -> None:
+        self._log = log
+        self._began = began
+        self._sent = 0.0
+        self._answered = 0.0
 
-    def entry(
-        self, head: RequestHead, route: Route, server: Server | None, *, end: str, status: int | None
-    ) -> Entry:
+    def on_sent(self) -> None:
+        self._sent = monotonic()
+
+    def on_answer(self) -> None:
+        self._answered = monotonic()
+
+    def over(self, exchange: Exchange, end: str, status: int | None = None) -> None:
+        """The request ended: ``end`` are the first two letters, ``status`` is of an answer of our own."""
+        if self._answered and exchange.answer is not None:
+            status = exchange.answer.head.status
+        self._log.add(self._entry(exchange, end, status))
+
+    def _entry(self, exchange: Exchange, end: str, status: int | None) -> Entry:
         now = monotonic()
+        head, route, server = exchange.head, exchange.route, exchange.server
         sessions = head.fields.sessions
         moved = route.home is not None and server is not None and route.home is not server
         return {
@@ -54,9 +79,9 @@ class Trace:
             "moved_from": route.home.name if moved and route.home else None,
             "cause": route.left_because or None,
             "ms": {
-                "connect": _ms(self.sent, self.began),
-                "response": _ms(self.answered, self.sent),
-                "total": _ms(now, self.began),
+                "connect": _ms(self._sent, self._began),
+                "response": _ms(self._answered, self._sent),
+                "total": _ms(now, self._began),
             },
         }
 

@@ -12,7 +12,7 @@ from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
-from lb.body import Body, body_of
+from lb.body import Body, EndlessBody, body_of
 from lb.diagnosis import diagnose_beginning
 from lb.exchange import Exchange
 from lb.http1 import MAX_HEAD
@@ -91,7 +91,10 @@ class Client(asyncio.Protocol):
     def eof_received(self) -> bool:
         """Stay open, though the client will send no more, only if the exchange is to be finished."""
         self.closes = True
-        return self.exchange is not None and self.exchange.outlives_client
+        exchange = self.exchange
+        if exchange is None:
+            return False
+        return exchange.end_of_client() if isinstance(self._body, EndlessBody) else exchange.outlives_client
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the loop's signature
         self._balancer.on_client_left(self)
@@ -140,8 +143,9 @@ class Client(asyncio.Protocol):
         fields = head.fields
         if fields is not self._fields:
             self._fields = fields
+            switch = b"Connection: Upgrade\r\nUpgrade: %b\r\n" % fields.upgrade if fields.upgrade else b""
             fields.onward = b" HTTP/1.1\r\n%b%bX-Forwarded-Host: %b\r\n\r\n" % (
-                self._balancer.routing.sticky.onward(fields), self._forwarded, fields.host,
+                self._balancer.routing.sticky.onward(fields), self._forwarded + switch, fields.host,
             )  # fmt: skip
         self._balancer.counters.requests += 1
         self._waits = _EXCHANGE
@@ -172,6 +176,14 @@ class Client(asyncio.Protocol):
             self._unread = body.rest
         if payload or body.done:
             exchange.send(payload, last=body.done)
+
+    def open_tunnel(self, exchange: Exchange) -> None:
+        """What the client sends from now on has no end but the connection's, nor what it sent already."""
+        body = self._body = EndlessBody()
+        first, self._unread = self._unread, b""
+        self.hold(held=False)
+        if first:
+            self._read_body(exchange, body, first)
 
     def hold(self, *, held: bool) -> None:
         """Read no more from the client for now, or go on."""

@@ -48,6 +48,8 @@ _CLAIMS: Final = frozenset(
 _HOST = re.compile(rb"(?:[A-Za-z0-9\-._~!$&'()*+;=%]++|\[[0-9A-Fa-f:.]++\])(?::\d{0,5})?")
 _ABSOLUTE = re.compile(rb"[Hh][Tt][Tt][Pp][Ss]?://([^/?#]*)(.*)")
 _CODINGS = re.compile(rb"(?:[\t ]*" + TOKEN + rb"+[\t ]*,?)+")
+#: The one protocol that is switched to; h2c would pass requests by every rule there is here.
+_WEBSOCKET: Final = b"websocket"
 _SLASH: Final = ord("/")
 
 
@@ -145,7 +147,8 @@ def _read_others(fields: Fields, others: dict[bytes, list[bytes]], *, trusted: b
     if options:
         fields.keep_alive = b"close" not in options and (not fields.is_http10 or b"keep-alive" in options)
     if b"upgrade" in others and b"upgrade" in options and not fields.is_http10 and fields.length == 0:
-        fields.upgrade = b", ".join(others[b"upgrade"])
+        wanted = b", ".join(others[b"upgrade"])
+        fields.upgrade = wanted if wanted.lower() == _WEBSOCKET else b""
     if b"expect" in others and not fields.is_http10:
         fields.expects_continue = _expects_continue(others[b"expect"])
     fields.via = b", ".join(others.get(b"via", ()))

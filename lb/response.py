@@ -32,6 +32,7 @@ _FIND = finder(
 _HOP: Final = frozenset(
     b"connection keep-alive proxy-connection proxy-authenticate transfer-encoding trailer upgrade".split()
 )
+SWITCHING_PROTOCOLS: Final = 101
 _BODILESS: Final = frozenset({*range(100, 200), 204, 304})
 #: The one line that many servers send with every answer, worth removing without a walk over all.
 _USUAL_LINE: Final = b"\r\nConnection: keep-alive\r\n"

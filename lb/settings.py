@@ -100,6 +100,7 @@ class Settings:
     keepalive_timeout: float = 60.0
     response_timeout: float = 30.0
     body_timeout: float = 30.0
+    tunnel_timeout: float = 3600.0
     server_idle_timeout: float = 4.0
     most_idle: int = 128
     hard_stop_after: float = 30.0
@@ -144,7 +145,8 @@ _FAIR_SHARE = 100
 _SHORTEST_SECRET = 16
 _DURATIONS = (
     "session_ttl", "inter", "fastinter", "downinter", "check_timeout", "connect_timeout", "head_timeout",
-    "keepalive_timeout", "response_timeout", "body_timeout", "server_idle_timeout", "hard_stop_after",
+    "keepalive_timeout", "response_timeout", "body_timeout", "server_idle_timeout", "tunnel_timeout",
+    "hard_stop_after",
 )  # fmt: skip
 _COUNTS = {
     "rise": 1, "fall": 1, "retries": 0, "replay_limit": 0, "most_idle": 0, "table_size": 1, "max_age": 0,

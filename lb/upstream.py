@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Final
 from lb.body import Body, EndlessBody, body_of
 from lb.http1 import MAX_HEAD
 from lb.refusals import BadMessage
-from lb.response import parse_response
+from lb.response import SWITCHING_PROTOCOLS, parse_response
 
 if TYPE_CHECKING:
     from lb.exchange import Exchange
     from lb.pool import Server
+    from lb.response import ResponseHead
 
-_SWITCHING_PROTOCOLS: Final = 101
 _FIRST_FINAL_STATUS: Final = 200
 
 
@@ -132,8 +132,11 @@ class ServerConnection(asyncio.Protocol):
                 return
             head = parse_response(data[: end + 2], exchange.head.method)
             data = data[end + 4 :]
-            if head.status >= _FIRST_FINAL_STATUS or head.status == _SWITCHING_PROTOCOLS:
+            if head.status >= _FIRST_FINAL_STATUS:
                 break
+            if head.status == SWITCHING_PROTOCOLS:
+                self._switch(exchange, head, data)
+                return
             exchange.on_interim(head)
         self._unread = b""
         if len(data) == head.length:  # the usual: the whole answer came in one piece
@@ -146,6 +149,20 @@ class ServerConnection(asyncio.Protocol):
         if body.done:
             self.in_step = head.keep_alive and not body.rest
         exchange.on_answer(head, payload, done=body.done)
+
+    def _switch(self, exchange: Exchange, head: ResponseHead, payload: bytes) -> None:
+        if not exchange.head.fields.upgrade or not head.upgrade:
+            raise BadMessage(502, "the server switched protocols, which nobody had asked for")
+        self._unread = b""
+        self._body = EndlessBody()
+        exchange.on_switch(head, payload)
+
+    def end_of_request(self) -> bool:
+        """The client of a tunnel will send no more; whether the server may still."""
+        if self.transport.is_closing():
+            return False
+        self.transport.write_eof()
+        return True
 
     def _read_body(self, exchange: Exchange, body: Body, data: bytes) -> None:
         payload = body.feed(data)
