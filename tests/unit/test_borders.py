@@ -55,6 +55,7 @@ PURE = (
     "lb/health.py",
     "lb/http1.py",
     "lb/learned.py",
+    "lb/picture.py",
     "lb/pool.py",
     "lb/refusals.py",
     "lb/request.py",

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import product
+from pathlib import Path
 
 import pytest
 
 from lb.health import Health, Result, worst_case_detection
+from lb.picture import states
 from lb.pool import CHECKED, TRANSITIONS, Address, Event, Pool, Server, State
 
+README = (Path(__file__).parents[2] / "README.md").read_text()
 WELL = Result(passed=True, code="L7OK", detail="200")
 ILL = Result(passed=False, code="L4CON", detail="refused")
 HERE = Address("127.0.0.1", 9001)
@@ -123,3 +127,13 @@ def test_fall_failures_in_a_row_take_a_server_down() -> None:
 
 def test_the_worst_case_of_detection_counts_every_wait() -> None:
     assert worst_case_detection(inter=2, fastinter=0.5, fall=3, timeout=1) == 2 + 1 + 2 * (0.5 + 1)
+
+
+def test_the_picture_in_the_readme_is_drawn_from_the_table() -> None:
+    shown = README.partition("```mermaid\n")[2].partition("\n```")[0]
+    assert shown == states(), "draw it again: .venv/bin/python -m lb.picture"
+
+
+def test_the_picture_shows_every_transition_once() -> None:
+    labels = [label for line in states().splitlines()[2:] for label in line.partition(": ")[2].split(", ")]
+    assert Counter(labels) == Counter(event.value for _, event in TRANSITIONS)
