@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import psutil
 import pytest
 
@@ -160,13 +161,30 @@ def test_nothing_outlives_a_driver_that_was_killed(
     wait_until(lambda: not driver.children(), "all others are gone as well")
 
 
+def begun_session(front: str) -> tuple[str, str]:
+    """The cookie of somebody with something in the cart, and the server that has it."""
+    answer = httpx.post(f"{front}/cart/add", json=ADD, trust_env=False)
+    return answer.cookies["cart_sid"], answer.json()["serverId"]
+
+
+def tells_of(corner: Corner, cookie: str, home: str) -> bool:
+    return f"{home} holds session" in corner.cartlab("where", cookie).stdout
+
+
 @pytest.mark.timeout(90)
-def test_a_standing_site_is_asked_and_ended_like_any_other(lb: str, corner: Corner) -> None:
+def test_a_standing_site_is_asked_and_ended_like_any_other(
+    lb: str, corner: Corner, wait_until: WaitUntil
+) -> None:
     up = corner.cartlab("up", "--mode", "sticky", "--lb", lb, "--port", "0", "--admin-port", "0")
     assert up.returncode == 0, up.stderr
     assert f"Its balancer, {lb}," in up.stdout
     status = corner.cartlab("status", "--json")
     (site,) = json.loads(status.stdout)["sites"]
     assert {server["state"] for server in site["servers"]} == {"up"}
+    cookie, home = begun_session(site["front"])
+    wait_until(lambda: tells_of(corner, cookie, home) or lb == "nginx", "the session's server is told")
+    if lb == "nginx":
+        told = corner.cartlab("where", cookie)
+        assert (told.returncode, "keeps no list" in told.stdout) == (3, True)
     assert corner.cartlab("down").returncode == 0
     assert not corner.left_over()

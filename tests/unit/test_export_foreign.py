@@ -50,7 +50,7 @@ def test_a_tie_is_named_by_the_fingerprint_of_its_session() -> None:
         "shard=0 server_id=2 server_key=server-2\n"
         "0x55d1: key=60303AE22B998861BCE3B28F33EEC1BE758A213C86C93C076DBE9F558C11C752 use=0 exp=1 shard=0\n"
     )
-    assert ties_in(table) == {"9f86d081884c": "server-2"}
+    assert ties_in(table) == ({"9f86d081884c": "server-2"}, {"9f86d081884c": 599.986})
 
 
 def told(*sights: Sight) -> list[dict[str, Any]]:

@@ -96,11 +96,14 @@ class Admin:
         return web.json_response({"name": name, "address": server.address})
 
     async def session(self, request: web.Request) -> web.Response:
-        session, ties = request.match_info["session"], self._notices.last.ties
+        session, sight = request.match_info["session"], self._notices.last
+        ties = sight.ties
         if ties is None or session not in ties:
             why = f"{self._engine.target} does not tell" if ties is None else "no such session"
             raise web.HTTPNotFound(text=json.dumps({"error": why}), content_type="application/json")
-        return web.json_response({"session": session, "server": ties[session], "idle_seconds": None})
+        return web.json_response(
+            {"session": session, "server": ties[session], "idle_seconds": sight.idle[session]}
+        )
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})

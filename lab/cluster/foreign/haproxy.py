@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _BACKEND = "carts"
 _STATES = {"UP": "up", "DOWN": "down", "DRAIN": "draining", "MAINT": "maintenance"}
-_ENTRY = re.compile(r"key=([0-9A-Fa-f]+) .*server_key=(\S+)")
+_ENTRY = re.compile(r"key=([0-9A-Fa-f]+) .*exp=(\d+) .*server_key=(\S+)")
 _TABLE_EVERY = 5
 """Looks: the table may be long, and nobody waits for news of it."""
 _FINGERPRINT = 12
@@ -31,6 +31,7 @@ class HAProxy(Engine):
         super().__init__(binary, front, config)
         self._looks = 0
         self._ties: dict[str, str] = {}
+        self._idle: dict[str, float] = {}
 
     def command(self) -> list[str]:
         return [self.binary, "-db", "-f", str(self.config)]  # -db: in the foreground
@@ -52,9 +53,10 @@ class HAProxy(Engine):
     async def look(self) -> Sight:
         seen = servers_in(await self._ask("show stat"), {n: s.address for n, s in self.placed.items()})
         if self.front.is_tied and self._looks % _TABLE_EVERY == 0:
-            self._ties = ties_in(await self._ask(f"show table {_BACKEND}"))
+            self._ties, left = ties_in(await self._ask(f"show table {_BACKEND}"))
+            self._idle = {session: self.front.session_ttl - seconds for session, seconds in left.items()}
         self._looks += 1
-        return Sight(seen, self._ties)
+        return Sight(seen, self._ties, self._idle)
 
     async def _ask(self, command: str) -> str:
         reader, writer = await asyncio.open_unix_connection(str(Path(self.front.folder) / "haproxy.sock"))
@@ -82,5 +84,7 @@ def servers_in(stat: str, expected: dict[str, str]) -> dict[str, Seen]:
     return found
 
 
-def ties_in(table: str) -> dict[str, str]:
-    return {key[:_FINGERPRINT].lower(): server for key, server in _ENTRY.findall(table)}
+def ties_in(table: str) -> tuple[dict[str, str], dict[str, float]]:
+    """Each session's server, and the seconds for which it is remembered from now on."""
+    found = [(key[:_FINGERPRINT].lower(), int(left), server) for key, left, server in _ENTRY.findall(table)]
+    return {key: server for key, _, server in found}, {key: left / 1000 for key, left, _ in found}

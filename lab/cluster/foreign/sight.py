@@ -21,7 +21,10 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """``ties``: which server has which session, by fingerprint; None where the balancer does not tell."""
+    """``ties``: which server has which session, by fingerprint; None where the balancer does not tell.
+    ``idle``: seconds since each was last asked for.
+    """
 
     servers: Mapping[str, Seen] = field(default_factory=dict)
     ties: Mapping[str, str] | None = None
+    idle: Mapping[str, float] = field(default_factory=dict)
