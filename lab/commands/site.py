@@ -154,6 +154,8 @@ def _where(site: Standing, session: str) -> dict[str, Any]:
             f"{site.name}: no server holds session {session}. The balancer never saw it, "
             "or forgot it because it was idle too long or its server was removed."
         )
+        if about.sticky == "cookie":
+            says = f"{site.name}: the balancer keeps no list; a cookie at the client names the server."
         return {**answer, "says": says}
     says = (
         f"{site.name}: {found['server']} holds session {session} (idle {found['idle_seconds']:.0f} s). "
