@@ -1,5 +1,10 @@
 """``python -m lab`` is ``cartlab``."""
 
-from lab.cli import main
+import sys
+
+try:
+    from lab.cli import main
+except KeyboardInterrupt:  # the imports are the longest part of a short command
+    sys.exit(130)
 
 main()

@@ -29,8 +29,8 @@ SHOP = Act(
 )
 CRASH = Act(
     "crash",
-    "In a moment one server dies in the middle of the traffic.",
-    "who holds the most carts?",
+    "One server dies in the middle of the traffic, with requests in its hands.",
+    "who holds the most carts, and who answers its shoppers then?",
 )
 SHOP_ON = Act(
     "shop on",

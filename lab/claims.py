@@ -71,7 +71,7 @@ def _any_server_serves_it(ledger: Ledger) -> Finding:
     moved = sum(cart.first_server is not None and cart.first_server not in crashed for cart in risk)
     measured = (
         f"{lost} of {len(ledger.carts)} carts lost; {moved} of the {len(risk)} shoppers last served by "
-        f"{_crashed(ledger)} were answered by another server"
+        f"{_crashed(ledger)} went on with another server"
     )
     return _verdict(shown=moved > 0 and not _unread(ledger.carts), refuted=lost > 0), measured
 

@@ -52,3 +52,6 @@ def interruptible(say: Callable[[str], None], leave: Callable[[], None]) -> Iter
     finally:
         for number in _SIGNALS:
             loop.remove_signal_handler(number)
+            if interruption.came:
+                # All is healed and ending; one more Ctrl-C could only tear the exit code.
+                signal.signal(number, signal.SIG_IGN)

@@ -27,7 +27,7 @@ class RunSettings:
 
     ``fault`` is None for a scenario that breaks nothing. ``keyless`` is the percentage of shoppers
     who, like the classic demo's client, send no ``Idempotency-Key``. ``expect`` maps each arm to
-    what it should do with the carts.
+    what it should do with the carts. ``command`` is how this user calls the lab, fit for a shell.
     """
 
     scenario: Scenario
@@ -41,11 +41,12 @@ class RunSettings:
     expect: Mapping[str, str]
     runs: Path
     redis_url: str | None
+    command: str = "cartlab"
 
     @property
     def repeat_command(self) -> str:
         """The exact command that does the same again. A store's URL is left out: it may hold a password."""
-        words = ["cartlab", "run", self.scenario.name, "--arms", ",".join(arm.name for arm in self.arms)]
+        words = ["run", self.scenario.name, "--arms", ",".join(arm.name for arm in self.arms)]
         words += [] if self.arms[0].lb == OURS else ["--lb", self.arms[0].lb]
         words += ["--servers", str(self.arms[0].servers), "--shoppers", str(self.shoppers)]
         words += ["--seed", str(self.seed)]
@@ -55,7 +56,7 @@ class RunSettings:
             words += ["--keyless", f"{self.keyless}%"]
         words += ["--fast"] if self.fast else []
         words += ["--expect", ",".join(f"{arm}={what}" for arm, what in self.expect.items())]
-        return shlex.join(words)
+        return f"{self.command} {shlex.join(words)}"
 
 
 def read_expectations(text: str | None, scenario: Scenario, arms: tuple[Arm, ...]) -> dict[str, str]:

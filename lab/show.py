@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 
 from lab import acts
 from lab.cluster.family import Family
@@ -30,6 +29,7 @@ from lab.timeline import ArmReady, Judged, Noted, RunBegan, RunEnded, Timeline
 from lab.topology import BALANCERS
 from lab.verdict import ExitCode
 from lab.view.choice import view_for
+from lab.view.console import PatientConsole
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -68,7 +68,7 @@ class Show:
         self._history = History()
         self._folder = RunFolder.create(settings.runs, settings.scenario.name, self._started)
         self._view = view_for(
-            Console(),
+            PatientConsole(),
             self._now,
             arms=len(settings.arms),
             servers=settings.arms[0].servers,
@@ -77,6 +77,11 @@ class Show:
         )
         self._pace = Pace(settings.fast, self._view.wait_for_enter if output.step else None)
         self._timeline.subscribers.append(self._view.handle)
+        # From the first moment: after a run that was killed, runs/latest must not show an older one.
+        self._folder.write(
+            "summary.md", f"## {settings.scenario.title}: no verdict\n\nThe run did not end.\n"
+        )
+        self._folder.point_latest()
 
     async def run(self) -> int:
         """Whatever happens, the run's folder tells it: also a run that ended early is written down."""

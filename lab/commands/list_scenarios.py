@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 import click
 
+from lab.commands.what_to_try import own_command
 from lab.scenarios import SCENARIOS
 
 
@@ -23,4 +24,4 @@ def list_scenarios(*, as_json: bool) -> None:
         click.echo(f"         breaks   {scenario.what_breaks}")
         click.echo(f"         you see  {scenario.what_you_see}")
         click.echo(f"         learn    {scenario.what_you_learn}")
-        click.echo(f"         try      cartlab run {scenario.name}\n")
+        click.echo(f"         try      {own_command()} run {scenario.name}\n")

@@ -11,6 +11,7 @@ import click
 from lab.cluster.foreign.finding import find
 from lab.commands.help_pages import exit_code_table
 from lab.commands.parameters import Named, Share, read_arms
+from lab.commands.what_to_try import own_command
 from lab.faults import FAULTS
 from lab.scenarios import SCENARIOS
 from lab.settings import DEFAULT_SHOPPERS, RunSettings, read_expectations
@@ -119,7 +120,7 @@ def run(
         scenario=scenario, arms=chosen, shoppers=shoppers, target=target, keyless=keyless, fast=fast,
         seed=secrets.randbelow(1_000_000) if seed is None else seed,
         fault=_fault(scenario, fault), expect=read_expectations(expect, scenario, chosen),
-        runs=runs.absolute(), redis_url=redis_url,
+        runs=runs.absolute(), redis_url=redis_url, command=own_command(),
     )  # fmt: skip
     # Half of the lab hangs on this import, and no other command should wait for it.
     from lab.show import Output, show  # noqa: PLC0415

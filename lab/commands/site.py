@@ -16,13 +16,14 @@ from lab.cluster.standing import Standing
 from lab.commands.help_pages import exit_codes_mean
 from lab.commands.site_view import SiteTable, plain_lines
 from lab.commands.up import up
+from lab.commands.what_to_try import own_command
 from lab.errors import EnvironmentProblem, unknown
 from lab.verdict import ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_NONE_STANDS = "No site stands. Start one with: cartlab up --mode sticky"
+_NONE_STANDS = f"No site stands. Start one with: {own_command()} up --mode sticky"
 _USAGE = {ExitCode.USAGE: "the command was called wrongly"}
 _NO_SITE = {ExitCode.ENVIRONMENT: "no site stands, or it does not answer"}
 _STATUS_CODES = {ExitCode.HELD: "shown, also when nothing stands"} | _USAGE | _NO_SITE

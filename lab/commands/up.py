@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from lab.commands.help_pages import exit_codes_mean
 from lab.commands.parameters import Named
 from lab.commands.what_to_try import own_command, page
 from lab.errors import EnvironmentProblem
+from lab.report.folder import RunFolder
 from lab.topology import ARMS, BALANCERS, OURS
 from lab.verdict import ExitCode
 
@@ -103,7 +103,7 @@ def up(
     _refuse_a_second(mode, registry)
     for number, flag in ((port, "--port"), (admin_port, "--admin-port")):
         _require_free(number, flag, registry)
-    folder = runs.absolute() / f"up-{mode}" / datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
+    folder = RunFolder.create(runs.absolute(), f"up-{mode}").path
     options = {"mode": mode, "servers": servers, "lb": lb, "port": port, "admin-port": admin_port}
     options["folder"] = folder
     click.echo(f"Starting a {mode} site with {servers} servers ...")
@@ -131,7 +131,7 @@ def _require_free(port: int, flag: str, registry: Registry) -> None:
 def _launch(options: dict[str, Any], folder: Path, redis_url: str | None) -> Description:
     """Start the keeper in a session of its own, so that it outlives this command and its terminal."""
     flags = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-    (folder / "log").mkdir(parents=True)
+    (folder / "log").mkdir(exist_ok=True)
     log = folder / "log" / "keeper.log"
     settings = {**os.environ, **environment.with_our_code()}
     if redis_url:

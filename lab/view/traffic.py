@@ -27,7 +27,7 @@ def panel(state: State, arm: ArmState) -> RenderableType:
     if traffic.unknown:
         line.append(f" {traffic.unknown:,} unknown", STRONG)
     line.append("  ").append(f"{traffic.elsewhere:,}", STRONG).append(" redirected")
-    line.append("  ").append(f"{traffic.requests:,}", STRONG).append(" asked")
+    line.append("  ").append(f"{traffic.requests:,}", STRONG).append(" requests")
     return line
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     CartLab = Callable[..., subprocess.CompletedProcess[str]]
 
 pytestmark = [pytest.mark.timeout(120)]
+QUICK = ("--fast", "--no-input", "--shoppers", "30", "--seed", "11")
 
 
 @pytest.mark.parametrize(
@@ -108,3 +109,31 @@ def test_an_interrupted_run_heals_says_so_and_leaves_its_folder(sign: signal.Sig
     assert results["exit_code"] == 130
     assert all(fault["end"] for fault in results["faults"])
     assert (tmp_path / "latest" / "history.jsonl").read_text()
+
+
+def test_a_reader_who_leaves_early_changes_no_verdict(tmp_path: Path) -> None:
+    words = [*QUICK, "--plain", "--arms", "sticky", "--runs", str(tmp_path)]
+    run = subprocess.Popen(
+        [sys.executable, "-m", "lab", "run", "calm", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert run.stdout
+    assert run.stderr
+    run.stdout.readline()
+    run.stdout.close()
+    complaints = run.stderr.read()
+    run.stderr.close()
+    assert run.wait() == 0
+    assert complaints == b""
+    assert json.loads((tmp_path / "latest" / "results.json").read_text())["verdict"] == "held"
+
+
+def test_a_run_that_was_killed_leaves_no_older_verdict_as_the_latest(tmp_path: Path) -> None:
+    words = [*QUICK, "--plain", "--arms", "sticky", "--runs", str(tmp_path)]
+    run = subprocess.Popen([sys.executable, "-u", "-m", "lab", "run", "calm", *words], stdout=subprocess.PIPE)
+    assert run.stdout
+    run.stdout.readline()
+    run.kill()
+    run.wait()
+    run.stdout.close()
+    assert "no verdict" in (tmp_path / "latest" / "summary.md").read_text()
+    assert not (tmp_path / "latest" / "results.json").exists()
