@@ -128,6 +128,8 @@ class CookieSticky(Heirs):
         return route
 
     def _read(self, mark: bytes) -> Tie | None:
+        if not self._form.secret and (server := self._pool.get(mark.decode("latin-1"))):
+            return Tie(server, 0, 0)  # the usual, for which no expression is needed
         match = _DATED.fullmatch(mark)
         if match is None:
             return None
@@ -152,11 +154,14 @@ class CookieSticky(Heirs):
 
     def _date(self, text: bytes | None) -> int:
         date = int(text or 0)
-        return 0 if date > self._clock() + _DAY else date
+        return 0 if date and date > self._clock() + _DAY else date
 
     def _lateness(self, tie: Tie) -> Came | None:
-        form, now = self._form, self._clock()
-        if form.secret and form.is_dated and not tie.last:
+        form = self._form
+        if not form.is_dated:
+            return None
+        now = self._clock()
+        if form.secret and not tie.last:
             return Came.EXPIRED
         if form.max_idle and tie.last and now - tie.last > form.max_idle:
             return Came.EXPIRED
