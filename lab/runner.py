@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from lab import acts
 from lab.alongside import alongside
 from lab.capacity import rate_for_each
+from lab.errors import Aborted
 from lab.faults import FAULTS
 from lab.faults.together import together
 from lab.gate import steady
@@ -39,9 +40,14 @@ if TYPE_CHECKING:
 
 #: Seconds between two looks at CPU, memory and carts of the servers.
 SAMPLE_EVERY = 0.5
-#: The share of the operations planned before the crash that must have ended, in each arm: the others are
-#: in flight, which is where a crash is interesting.
+#: Plan seconds before the crash at which both arms are brought to the same step; the rush comes after it.
+CALM_BEFORE_CRASH = 0.1
+#: Seconds before the end of the rush at which the crash is ordered: later, its requests would be over.
+INTO_THE_RUSH = 0.005
+#: The share of the operations due by then that must have ended, in each arm; the others are in flight.
 CRASH_AFTER = 0.95
+#: Seconds for that. A request that was sent ends by itself after 10, so this is far more than enough.
+CATCH_UP_WITHIN = 90.0
 #: Seconds that a final read has before a cart counts as unavailable.
 READ_BACK_WITHIN = 10.0
 
@@ -93,22 +99,38 @@ class Run:
         await self.pace.before(acts.READ_BACK.name)
 
     async def _until_the_crash(self, crowds: list[Crowd], plan: Plan, clock: PlanClock) -> None:
-        """Wait for the planned step, in operations done and not only in seconds: on a slow machine too,
-        the same shopping has happened in both arms. A teacher may hold the shoppers just before it.
+        """Until the planned moment, in the middle of the rush that fills the servers' hands.
+
+        Shortly before it all later shopping waits until what was due is done: on a slow machine too,
+        both arms have then done the same. A teacher may hold the shoppers there for longer.
         """
-        lead = 0.1 if self.settings.fast else 1.5
-        await clock.until(max(0.0, plan.crash_at - lead))
+        calm = max(0.0, plan.crash_at - CALM_BEFORE_CRASH)
+        lead = 0.0 if self.settings.fast else 1.5
+        await clock.until(max(0.0, calm - lead))
         if self.pace.wait_for_enter is not None:
             clock.hold()
             await self.pace.before(acts.CRASH.name)
             clock.start()
         self._announce(acts.CRASH)
-        await clock.until(plan.crash_at)
-        clock.hold()  # or those who are on time would be done before the crash that they are to meet
-        while any(crowd.done < CRASH_AFTER * plan.due_at_crash for crowd in crowds):
-            await asyncio.sleep(0.005)
-        clock.start()
+        await clock.until(calm)
+        clock.hold()
+        await self._caught_up(crowds, CRASH_AFTER * plan.due_at(calm))
         self.victims = self.settings.target.choose(self._carts_by_server())
+        clock.start()
+        await clock.until(plan.crash_at - INTO_THE_RUSH)
+
+    async def _caught_up(self, crowds: list[Crowd], operations: float) -> None:
+        """Return when each crowd has that many behind it; a site on which they never end is aborted."""
+        patience = self.now() + CATCH_UP_WITHIN
+        while any(crowd.done < operations for crowd in crowds):
+            if self.now() > patience:
+                done = ", ".join(str(crowd.done) for crowd in crowds)
+                raise Aborted(
+                    f"Waited {CATCH_UP_WITHIN:.0f} s for {operations:.0f} requests an arm to end before "
+                    f"the crash; {done} did. The machine, or a server, is stuck: look at log/ in the "
+                    "run's folder, run 'cartlab doctor', or send fewer people with --shoppers."
+                )
+            await asyncio.sleep(0.005)
 
     def _faults(self) -> list[ServerCrash]:
         kind = FAULTS[self.settings.fault or ""]

@@ -88,12 +88,19 @@ def _with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.command(context_settings={"auto_envvar_prefix": "LB", "show_default": True, "max_content_width": 100})
 @click.option("--listen", default="127.0.0.1:8080", help="Where clients come in; port 0 takes a free one.")
 @click.option("--admin", default=None, help="Where the admin API listens; off unless given.")
-@click.option("--server", "servers", multiple=True, metavar="NAME=HOST:PORT", help="A server; repeat it.")
+@click.option(
+    "--server",
+    "servers",
+    multiple=True,
+    metavar="NAME=HOST:PORT",
+    envvar=["LB_SERVER", "LB_SERVERS"],
+    help="A server; repeat it.",
+)
 @_with_settings
 def main(*, listen: str, admin: str | None, servers: tuple[str, ...], failover: str, **others: Any) -> None:
     """Balance HTTP/1.1 requests over servers, and tie sessions to them if asked.
 
-    Every flag can be given in the environment too: LB_LISTEN, LB_STICKY, LB_SERVERS="a=H:P b=H:P".
+    Every flag can be given in the environment too: LB_LISTEN, LB_STICKY, LB_SERVER="a=H:P b=H:P".
     The first line on standard output is JSON and says which ports are open.
 
     \b

@@ -50,7 +50,7 @@ class Shape:
     keyless: float = 0.0
     rush: float = 0.10
     rush_limit: int = 40
-    rush_seconds: float = 0.020
+    rush_seconds: float = 0.010
 
     def __post_init__(self) -> None:
         for name, low, high in (("seconds", 0.01, 86_400), ("max_rate", 0.1, 1e6), ("rush_seconds", 0, 60)):
@@ -93,10 +93,9 @@ class Plan:
     def operations(self) -> int:
         return sum(len(script.steps) for script in self.scripts)
 
-    @property
-    def due_at_crash(self) -> int:
-        """How many operations were meant to have begun by then."""
-        return sum(step.at < self.crash_at for script in self.scripts for step in script.steps)
+    def due_at(self, plan_time: float) -> int:
+        """How many operations are meant to have begun before ``plan_time``."""
+        return sum(step.at < plan_time for script in self.scripts for step in script.steps)
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,7 @@ def _shop(request: Request) -> Shop:
 
 
 def _session(request: Request) -> Session | None:
-    return _shop(request).cookies.read(request.headers.get("cookie"))
+    return _shop(request).cookies.read("; ".join(request.headers.getlist("cookie")))
 
 
 def _key(request: Request) -> str | None:

@@ -9,6 +9,7 @@ from which nobody gets back to the cookie.
 from __future__ import annotations
 
 import hashlib
+import hmac
 import secrets
 from dataclasses import dataclass
 
@@ -53,11 +54,16 @@ class Cookies:
         if len(wire) > _LONGEST:
             raise BadCookie(f"The cookie {COOKIE} has {len(wire)} characters; ours are shorter. {_NEXT}")
         try:
-            return Session(self._signer.unsign(wire.encode("utf-8", "replace")).decode(), wire)
+            session_id = self._signer.unsign(wire.encode("utf-8", "replace")).decode()
         except BadSignature:
-            raise BadCookie(f"The cookie {COOKIE} was not made by this site, or was cut. {_NEXT}") from None
+            raise BadCookie(f"{_NOT_OURS} {_NEXT}") from None
+        # Base64 can be written in several ways; only ours is the cookie, or a cart had many names.
+        if not hmac.compare_digest(self._signer.sign(session_id), wire.encode("utf-8", "replace")):
+            raise BadCookie(f"{_NOT_OURS} {_NEXT}")
+        return Session(session_id, wire)
 
 
+_NOT_OURS = f"The cookie {COOKIE} was not made by this site, or was cut."
 _NEXT = "This answer clears it; send the request again without it and you get a cart of your own."
 
 SET_COOKIE = f"{COOKIE}={{}}; Path=/; HttpOnly; SameSite=Lax"

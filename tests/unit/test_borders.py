@@ -72,7 +72,9 @@ PURE = (
 )
 
 #: Where the drawings meet the terminal; sample plays a made-up run in real time.
-SHELL = {f"lab/view/{name}.py" for name in ("choice", "console", "keys", "picture", "plain", "sample", "screen")}
+SHELL = {
+    f"lab/view/{name}.py" for name in ("choice", "console", "keys", "picture", "plain", "sample", "screen")
+}
 
 #: What a pure module never touches, and the word for it.
 OUTSIDE = {

@@ -100,7 +100,7 @@ def test_the_stream_is_as_strong_before_the_crash_as_after_it() -> None:
     before = sum(step.at < made.crash_at for step in steps(made))
     rate, rate_before = made.operations / made.seconds, before / made.crash_at
     assert rate_before == pytest.approx(rate, rel=0.01)
-    assert made.due_at_crash == before
+    assert made.due_at(made.crash_at) == before
 
 
 def test_a_rush_comes_right_before_the_crash() -> None:
