@@ -100,7 +100,7 @@ def test_where_and_start_without_a_site_say_how_to_get_one(cartlab: Cartlab) -> 
     for words in (["where", "0123456789ab"], ["start"]):
         done = cartlab(*words)
         assert done.returncode == 4
-        assert "cartlab up --mode sticky" in done.stderr
+        assert "up --mode sticky" in done.stderr
     assert cartlab("status").returncode == 0
     assert json.loads(cartlab("status", "--json").stdout) == {"sites": []}
 
