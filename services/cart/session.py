@@ -44,6 +44,8 @@ class Cookies:
 
     def mint(self) -> Session:
         session_id = secrets.token_urlsafe(_ID_BYTES)
+        while session_id.startswith("-"):  # to a command line that a learner types, that is a flag
+            session_id = secrets.token_urlsafe(_ID_BYTES)
         return Session(session_id, self._signer.sign(session_id).decode())
 
     def read(self, header: str | None) -> Session | None:

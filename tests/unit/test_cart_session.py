@@ -15,6 +15,7 @@ def test_ids_are_long_and_never_the_same() -> None:
     ids = {COOKIES.mint().id for _ in range(1_000)}
     assert len(ids) == 1_000
     assert all(len(each) == 43 for each in ids), "256 bits in base64"
+    assert not any(each.startswith("-") for each in ids), "a flag, where it is pasted into a command"
 
 
 def test_what_was_minted_is_read_back() -> None:
