@@ -50,7 +50,7 @@ def _range(name: str) -> str:
 @click.option("--listen", metavar="HOST:PORT", help="Default 127.0.0.1:0; port 0 takes a free one.")
 @click.option("--id", "server_id", envvar="CART_ID", metavar="NAME", help=f"Default {_DEFAULTS.server_id}.")
 @click.option("--strategy", metavar="|".join(settings.STRATEGIES), help="Where carts live; default memory.")
-@click.option("--store-url", metavar="URL", help="redis://... or unix://...; needed by stateless.")
+@click.option("--store-url", metavar="URL", help="redis://... or unix://...; where carts live in one.")
 @click.option("--store-prefix", metavar="TEXT", help="Starts every key, so that sites can share a store.")
 @click.option(
     "--store-timeout", type=float, help=f"Seconds a store call may take, {_range('store_timeout')}."

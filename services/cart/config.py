@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-STRATEGIES = ("memory", "stateless")
+STRATEGIES = ("memory", "stateless", "naive_blob")
+NEEDS_STORE = frozenset({"stateless", "naive_blob"})
 _LOOPBACK = "127.0.0.1"
 _STORE_SCHEMES = ("redis://", "rediss://", "unix://")
 _SECRET_MIN = 16
@@ -108,9 +109,10 @@ def _check_names(config: Config) -> None:
         raise BadSetting(
             "strategy", f"{config.strategy!r} is no strategy; there are {', '.join(STRATEGIES)}.{hint}"
         )
-    if config.strategy == "stateless" and not config.store_url:
+    if config.strategy in NEEDS_STORE and not config.store_url:
         raise BadSetting(
-            "store_url", "the stateless strategy keeps carts in a store: name one, redis://HOST:6379."
+            "store_url",
+            f"the strategy {config.strategy} keeps carts in a store: name one, redis://HOST:6379.",
         )
     if config.store_url and not config.store_url.startswith(_STORE_SCHEMES):
         raise BadSetting("store_url", "a store's URL starts with redis://, rediss:// or unix://.")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _ORIGIN = answers.ORIGIN.lower().encode()
-_PROBES = frozenset({"/health", "/ready", "/stats"})
+_PROBES = frozenset({"/health", "/ready", "/stats", "/promises"})
 _TOO_LARGE = f"The body is larger than {BODY_MAX} bytes; no request of this shop needs that much."
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, Request, Response
@@ -75,6 +75,12 @@ async def stats(request: Request) -> Response:
             "pid": os.getpid(),
         }
     )
+
+
+@router.get("/promises", summary="What the session strategy promises, for who wants to judge it")
+async def promises(request: Request) -> Response:
+    strategy = _shop(request).strategy
+    return answers.as_json({"strategy": strategy.name, "promises": asdict(strategy.promises)})
 
 
 def _shop(request: Request) -> Shop:

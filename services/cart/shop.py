@@ -13,7 +13,7 @@ from services.cart.strategies.protocol import Ask
 if TYPE_CHECKING:
     from services.cart.catalogue import Catalogue
     from services.cart.session import Cookies, Session
-    from services.cart.strategies.protocol import Strategy
+    from services.cart.strategies.protocol import Answer, Strategy
 
 _ORDER_ID_BYTES = 8
 _STARTS_A_CART = frozenset({Verb.ADD, Verb.PUT})
@@ -45,8 +45,7 @@ class Shop:
     async def look(self, session: Session | None) -> Seen:
         if session:
             try:
-                cart = await self.strategy.read(session.id)
-                return Seen(cart, self.strategy.origin, self.server_id, session)
+                return _seen(await self.strategy.read(session.id), session)
             except NoSuchSession:
                 pass
         return Seen(Cart(), "none", self.server_id)
@@ -64,15 +63,17 @@ class Shop:
         ask = Ask(change, key=key, if_revision=if_revision, order_id=order_id)
         if session:
             try:
-                return await self._ask(session, ask, self.strategy.origin)
+                return _seen(await self.strategy.change(session.id, ask), session)
             except NoSuchSession:
                 pass
         if change.verb is Verb.CHECKOUT:
             raise NothingToBuy
         if change.verb not in _STARTS_A_CART:
             return Seen(Cart(), "none", self.server_id)
-        return await self._ask(self.cookies.mint(), replace(ask, create=True), "new")
+        session = self.cookies.mint()
+        answer = await self.strategy.change(session.id, replace(ask, create=True))
+        return _seen(replace(answer, origin="new"), session)
 
-    async def _ask(self, session: Session, ask: Ask, origin: str) -> Seen:
-        answer = await self.strategy.change(session.id, ask)
-        return Seen(answer.cart, origin, answer.server, session, answer.order, answer.replayed)
+
+def _seen(answer: Answer, session: Session) -> Seen:
+    return Seen(answer.cart, answer.origin, answer.server, session, answer.order, answer.replayed)

@@ -89,19 +89,19 @@ class Store:
         """Run a script; one the store has forgotten (a restart does that) is sent in full."""
         tail = (len(keys), *keys, *arguments)
         try:
-            return await self._call("EVALSHA", script.sha, *tail)
+            return await self.call("EVALSHA", script.sha, *tail)
         except NoScriptError:
-            return await self._call("EVAL", script.source, *tail)
+            return await self.call("EVAL", script.source, *tail)
 
     async def check(self) -> None:
         """Ask the store whether it is there, unless it has just answered somebody."""
         if self._is_cut or time.monotonic() - self._heard > _RECENT:
-            await self._call("PING")
+            await self.call("PING")
 
     async def close(self) -> None:
         await self._pool.aclose()
 
-    async def _call(self, *command: str | int) -> Any:
+    async def call(self, *command: str | int) -> Any:
         try:
             answer = await self._send(*command)
         except StoreCut as problem:

@@ -68,7 +68,9 @@ PURE = (
     "services/cart/config.py",
     "services/cart/errors.py",
     "services/cart/model.py",
+    "services/cart/strategies/promises.py",
     "services/cart/strategies/protocol.py",
+    "services/cart/strategies/records.py",
 )
 
 #: Where the drawings meet the terminal; sample plays a made-up run in real time.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
@@ -18,9 +19,10 @@ from lab.verdict import ExitCode
 from lb.__main__ import main as balancer
 from lb.admin import create_admin
 from lb.retry import IDEMPOTENT, Decision, Phase, decide, may_repeat
+from services.cart import strategies
 from services.cart.app import create_app
 from services.cart.cli import main as cart_server
-from services.cart.config import Config
+from services.cart.config import STRATEGIES, Config
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -141,6 +143,30 @@ def test_the_contract_lists_every_call_of_a_cart_server() -> None:
     served = {f"{method} {route.path}" for route in routes for method in route.methods}
     shown = {unquoted(row[0]) for row in table("call")}
     assert shown == served - {"GET /openapi.json", "HEAD /openapi.json"}
+
+
+def test_the_session_strategies_are_shown_with_what_they_promise() -> None:
+    words = {
+        "any_server": ("no", "yes"),
+        "survives_server_crash": ("lost", "kept"),
+        "survives_store_crash": ("lost", "kept"),
+        "survives_store_loss": ("lost", "kept"),
+        "reads_without_store": ("no", "yes"),
+        "writes_without_store": ("no", "yes"),
+        "concurrent_adds": ("some are lost", "all count"),
+        "keyed_retry_once": ("perhaps twice", "once"),
+        "exact_checkout": ("perhaps twice", "exact"),
+        "never_stale": ("no", "yes"),
+    }
+    shown = {unquoted(row[0]): row[1:] for row in table("session strategy")}
+    for name in STRATEGIES:
+        config = Config(strategy=name, store_url="redis://127.0.0.1")
+        promises = asdict(strategies.build(config, {}).promises)
+        assert shown.pop(name) == [
+            promises["where"],
+            *(said[promises[promise]] for promise, said in words.items()),
+        ]
+    assert not shown
 
 
 async def test_the_admin_table_lists_every_call_of_the_balancer() -> None:

@@ -21,6 +21,10 @@ def build(config: Config, prices: Mapping[str, int]) -> Strategy:
         from services.cart.strategies.memory import Memory  # noqa: PLC0415 - only what is used is loaded
 
         return Memory(config, prices)
+    if config.strategy == "naive_blob":
+        from services.cart.strategies.naive_blob import NaiveBlob  # noqa: PLC0415 - as above
+
+        return NaiveBlob(config, prices)
     from services.cart.strategies.stateless import Stateless  # noqa: PLC0415 - as above
 
     return Stateless(config, prices)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from services.cart.errors import KeyReused, NoSuchSession, RevisionMoved, StoreCut
 from services.cart.model import Cart, Verb, order_of
+from services.cart.strategies.promises import Promises
 from services.cart.strategies.protocol import Answer
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 #: Keys remembered a session; beyond it the oldest is forgotten before its window ends.
 _KEYS_MAX = 1_000
+_ORIGIN = "local"
 #: Orders kept a session, the latest.
 _ORDERS_MAX = 100
 
@@ -48,7 +50,21 @@ class _Session:
 
 class Memory:
     name = "memory"
-    origin = "local"
+    promises = Promises(
+        where="in the memory of one server",
+        any_server=False,
+        survives_server_crash=False,
+        bounded_loss=None,
+        survives_store_crash=True,
+        survives_store_loss=True,
+        reads_without_store=True,
+        writes_without_store=True,
+        concurrent_adds=True,
+        keyed_retry_once=True,
+        replays_first_answer=True,
+        exact_checkout=True,
+        never_stale=True,
+    )
 
     def __init__(
         self, config: Config, prices: Mapping[str, int], clock: Callable[[], float] = time.monotonic
@@ -58,8 +74,8 @@ class Memory:
         self._clock = clock
         self._sessions: OrderedDict[str, _Session] = OrderedDict()
 
-    async def read(self, session: str) -> Cart:
-        return self._use(session).cart
+    async def read(self, session: str) -> Answer:
+        return Answer(self._config.server_id, self._use(session).cart, origin=_ORIGIN)
 
     async def change(self, session: str, ask: Ask) -> Answer:
         kept = self._create() if ask.create else self._use(session)
@@ -74,7 +90,7 @@ class Memory:
             kept.orders.append(order)
         kept.cart = cart
         self._sessions[session] = kept
-        answer = Answer(self._config.server_id, cart, order)
+        answer = Answer(self._config.server_id, cart, order, origin=_ORIGIN)
         self._remember(kept, ask, answer)
         return answer
 

@@ -5,16 +5,18 @@
   with another change is ``KeyReused``.
 * An unknown or expired session is ``NoSuchSession``: never created unless ``create`` says so.
 * A read never changes a cart, but it keeps it alive.
+* What else it promises stands beside it, as :class:`~.promises.Promises`.
 * Trouble with a store is ``StoreCut``, and never looks like an empty cart.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from services.cart.model import Cart, Change, Order
+    from services.cart.strategies.promises import Promises
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,23 +35,24 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The cart after a change, and which server made it.
+    """A cart as it was read, or after a change, and which server made that.
 
     ``replayed`` tells that nothing happened now: this is the answer that was given before.
+    ``origin`` is the X-Session-Origin: where the cart was found, whatever became of it.
     """
 
     server: str
     cart: Cart
     order: Order | None = None
     replayed: bool = False
+    origin: str = field(default="", compare=False)
 
 
 class Strategy(Protocol):
     name: str
-    #: The X-Session-Origin of a cart that was found.
-    origin: str
+    promises: Promises
 
-    async def read(self, session: str) -> Cart: ...
+    async def read(self, session: str) -> Answer: ...
 
     async def change(self, session: str, ask: Ask) -> Answer: ...
 

@@ -12,19 +12,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from services.cart.errors import KeyReused, LineIsFull, NoSuchSession, NothingToBuy, RevisionMoved, StoreCut
-from services.cart.model import LINE_MAX, Cart, Order, Verb
+from services.cart.model import LINE_MAX, Verb
 from services.cart.store import Script, Store
+from services.cart.strategies.promises import Promises
 from services.cart.strategies.protocol import Answer
+from services.cart.strategies.records import answer_of, cart_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from services.cart.config import Config
-    from services.cart.model import Lines
     from services.cart.strategies.protocol import Ask
 
 #: How a cart is laid out in the store. A release that changes it must first be able to read both.
 LAYOUT = 1
+_ORIGIN = "store"
 _ORDER_SECONDS = 7 * 24 * 3600
 
 
@@ -34,7 +36,21 @@ def _script(name: str) -> Script:
 
 class Stateless:
     name = "stateless"
-    origin = "store"
+    promises = Promises(
+        where="in the store",
+        any_server=True,
+        survives_server_crash=True,
+        bounded_loss=0,
+        survives_store_crash=True,
+        survives_store_loss=False,
+        reads_without_store=False,
+        writes_without_store=False,
+        concurrent_adds=True,
+        keyed_retry_once=True,
+        replays_first_answer=True,
+        exact_checkout=True,
+        never_stale=True,
+    )
 
     def __init__(self, config: Config, prices: Mapping[str, int]) -> None:
         self._config = config
@@ -45,13 +61,13 @@ class Stateless:
             config.store_url, timeout=config.store_timeout, connections=config.store_connections
         )
 
-    async def read(self, session: str) -> Cart:
+    async def read(self, session: str) -> Answer:
         status, found = await self._run(
             self._read, [self._key(session)], _ms(self._config.session_ttl), LAYOUT
         )
         if status != "ok":
             _refuse(status, found)
-        return _cart(json.loads(found))
+        return Answer(self._config.server_id, cart_of(json.loads(found)), origin=_ORIGIN)
 
     async def change(self, session: str, ask: Ask) -> Answer:
         key = self._key(session)
@@ -59,7 +75,7 @@ class Stateless:
         status, found = await self._run(self._change, keys, self._words(ask))
         if status not in ("ok", "replayed"):
             _refuse(status, found, ask)
-        return _answer(json.loads(found), replayed=status == "replayed")
+        return answer_of(json.loads(found), _ORIGIN, replayed=status == "replayed")
 
     async def check(self) -> None:
         await self._store.check()
@@ -121,26 +137,6 @@ def _refuse(status: str, found: Any, ask: Ask | None = None) -> NoReturn:
         "it is left untouched. Ask a server of the newer release.",
         attempted=False,
     )
-
-
-def _answer(record: dict[str, Any], *, replayed: bool) -> Answer:
-    order = record.get("order")
-    return Answer(
-        server=record["server"],
-        cart=_cart(record),
-        order=order and Order(order["id"], order["revision"], _lines(order["lines"]), order["total"]),
-        replayed=replayed,
-    )
-
-
-def _cart(record: dict[str, Any]) -> Cart:
-    return Cart(_lines(record["lines"]), record["revision"])
-
-
-def _lines(flat: Any) -> Lines:
-    # An empty list and an empty object are the same table in Lua; it comes back as either.
-    flat = flat or ()
-    return tuple(zip(flat[::2], flat[1::2], strict=True))
 
 
 def _ms(seconds: float) -> int:

@@ -24,7 +24,7 @@ from redis.exceptions import ConnectionError as StoreNotThere
 
 from lab.cluster.store_binary import find_binary
 from services.cart.app import create_app
-from services.cart.config import Config
+from services.cart.config import NEEDS_STORE, STRATEGIES, Config
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -104,12 +104,13 @@ def store_prefix() -> str:
     return f"{uuid4().hex[:8]}:"
 
 
-@pytest.fixture(params=["memory", "stateless"])
+@pytest.fixture(params=STRATEGIES)
 def cart_config(request: pytest.FixtureRequest, store_prefix: str) -> Config:
-    if request.param == "memory":
-        return Config(secret=SECRET)
+    """Every strategy in turn; a test that takes this is part of the contract."""
+    if request.param not in NEEDS_STORE:
+        return Config(secret=SECRET, strategy=request.param)
     store: CartStore = request.getfixturevalue("store_shared")
-    return Config(secret=SECRET, strategy="stateless", store_url=store.url, store_prefix=store_prefix)
+    return Config(secret=SECRET, strategy=request.param, store_url=store.url, store_prefix=store_prefix)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from services.cart.body import BODY_MAX
+from services.cart.config import NEEDS_STORE
 from services.cart.session import COOKIE, Cookies
 from services.cart.shop import Shop
 
@@ -38,7 +39,7 @@ def shown(answer: httpx.Response) -> dict[str, int]:
 
 
 def found(config: Config) -> str:
-    return "local" if config.strategy == "memory" else "store"
+    return "store" if config.strategy in NEEDS_STORE else "local"
 
 
 class TestACart:

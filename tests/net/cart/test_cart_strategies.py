@@ -85,7 +85,7 @@ async def _both(config: Config, asks: list[Ask]) -> None:
             except CartError as problem:
                 found = f"{type(problem).__name__}: {problem}"
             assert found == expected
-            assert await strategy.read(session) == rules.cart
+            assert (await strategy.read(session)).cart == rules.cart
     finally:
         await strategy.close()
 
@@ -108,9 +108,14 @@ async def test_of_one_key_sent_many_times_at_once_one_does_it(cart_config: Confi
     strategy = strategies.build(cart_config, PRICES)
     try:
         await strategy.change("a", Ask(Change(Verb.ADD, "tea", 1), create=True))
+        # Connections are open before, so that all of them are really asked at once.
+        await asyncio.gather(*(strategy.read("a") for _ in range(20)))
         ask = Ask(Change(Verb.ADD, "tea", 1), key="k")
         answers = await asyncio.gather(*(strategy.change("a", ask) for _ in range(20)))
+        if not strategy.promises.keyed_retry_once:
+            assert not all(answer.replayed for answer in answers[1:])
+            return
         assert sorted(answer.replayed for answer in answers) == [False] + [True] * 19
-        assert (await strategy.read("a")).quantity("tea") == 2
+        assert (await strategy.read("a")).cart.quantity("tea") == 2
     finally:
         await strategy.close()
