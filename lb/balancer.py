@@ -50,18 +50,18 @@ class Balancer:
 
     # Servers
 
-    def add_server(self, name: str, address: Address) -> Server:
+    def add_server(self, name: str, address: Address, cause: str = "added") -> Server:
         server = self.routing.pool.add(name, address)
         self.lanes[server] = Lane(
             server,
             connect_timeout=self.settings.connect_timeout,
             most_idle=self.settings.most_idle,
         )
-        self.events.tell("server", server=name, **{"from": None}, to=server.state.shown, cause="added")
+        self.events.tell("server", server=name, **{"from": None}, to=server.state.shown, cause=cause)
         return server
 
-    def remove_server(self, server: Server) -> None:
-        self.tell(self.routing.pool.remove(server))
+    def remove_server(self, server: Server, cause: str) -> None:
+        self.tell(self.routing.pool.remove(server, cause))
         self.lanes.pop(server).close()
 
     def tell(self, change: Change | None) -> None:

@@ -21,22 +21,23 @@ class Operations:
         self._balancer = balancer
         self._checks = checks
 
-    def place(self, name: str, address: Address) -> Server:
+    def place(self, name: str, address: Address, cause: str = "added") -> Server:
         """Add server ``name`` at ``address``, or tell where it lives now."""
         check_name(name)
         pool = self._balancer.routing.pool
         server = pool.get(name)
         if server is None:
-            server = self._balancer.add_server(name, address)
+            server = self._balancer.add_server(name, address, cause)
             self._checks.watch(server)
         else:
             self._balancer.tell(pool.move(server, address))
             self._checks.start_over(server)
         return server
 
-    def wish(self, server: Server, word: str) -> None:
+    def wish(self, server: Server, word: str, cause: str = "") -> None:
+        """``cause`` says who wants it; the operator by default."""
         event = WISHES[word]
-        change = self._balancer.routing.pool.apply(server, event, f"{word} by the operator")
+        change = self._balancer.routing.pool.apply(server, event, cause or f"{word} by the operator")
         self._balancer.tell(change)
         if change is not None and event is Event.READY:
             self._checks.start_over(server)
@@ -44,6 +45,6 @@ class Operations:
     def weigh(self, server: Server, weight: int) -> None:
         self._balancer.routing.pool.weigh(server, weight)
 
-    def remove(self, server: Server) -> None:
+    def remove(self, server: Server, cause: str = "removed by the operator") -> None:
         self._checks.forget(server)
-        self._balancer.remove_server(server)
+        self._balancer.remove_server(server, cause)

@@ -176,9 +176,9 @@ class Pool:
         server.weight = weight
         self._reopen()
 
-    def remove(self, server: Server) -> Change | None:
+    def remove(self, server: Server, cause: str = "removed by the operator") -> Change | None:
         del self._servers[server.name]
-        return self.apply(server, Event.REMOVED, "removed by the operator")
+        return self.apply(server, Event.REMOVED, cause)
 
     def apply(self, server: Server, event: Event, cause: str) -> Change | None:
         """Bring ``event`` to ``server``; None where it changes nothing."""

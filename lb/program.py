@@ -17,6 +17,7 @@ from lb.balance import ALGORITHMS
 from lb.balancer import Balancer
 from lb.checks import Checks
 from lb.cookie import CookieForm, CookieSticky
+from lb.discovery import Discovery
 from lb.events import Events
 from lb.health import worst_case_detection
 from lb.learned import Learned
@@ -57,16 +58,20 @@ async def serve(settings: Settings) -> bool:
     checks = Checks(balancer)
     operations = Operations(balancer, checks)
     runner = None
+    searches: list[Discovery] = []
     try:
         front = await _listen(balancer, settings.listen)
         runner, admin_at = await _open_admin(balancer, operations, settings.admin)
         for name, address in settings.servers.items():
             operations.place(name, address)
+        searches = [Discovery(name, at, balancer, operations) for name, at in settings.discover.items()]
         _announce(balancer.listens_on, admin_at, settings)
         await told.wait()
         front.close()
         return await _finish(balancer, insisted)
     finally:
+        for search in searches:
+            search.stop()
         checks.stop()
         balancer.close()
         if runner is not None:

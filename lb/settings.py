@@ -51,6 +51,17 @@ def servers_of(texts: Iterable[str]) -> dict[str, Address]:
     return servers
 
 
+def names_of(texts: Iterable[str]) -> dict[str, Address]:
+    """``NAME=HOST:PORT`` each, where HOST is to be looked up; members are called NAME and their address."""
+    names = servers_of(texts)
+    for name in names:
+        if len(name) > _LONGEST_PREFIX:
+            raise BadSetting(
+                f"{name} is too long to be put before addresses; at most {_LONGEST_PREFIX} characters"
+            )
+    return names
+
+
 def check_name(name: str) -> None:
     if not _NAME.fullmatch(name):
         raise BadSetting(f"{name!r} is no server name; expected letters, digits, dot, dash or underscore")
@@ -66,6 +77,10 @@ class Settings:
     listen: Address
     admin: Address | None = None
     servers: Mapping[str, Address] = field(default_factory=dict)
+    discover: Mapping[str, Address] = field(default_factory=dict)
+    resolve_interval: float = 1.0
+    resolve_hold: float = 30.0
+    discover_drain: float = 30.0
     sticky: str = "none"
     sticky_cookie: str = "cart_sid"
     cookie_name: str = "LABSRV"
@@ -141,12 +156,13 @@ class Settings:
 
 
 _LONGEST = 86_400
+_LONGEST_PREFIX = 24
 _FAIR_SHARE = 100
 _SHORTEST_SECRET = 16
 _DURATIONS = (
     "session_ttl", "inter", "fastinter", "downinter", "check_timeout", "connect_timeout", "head_timeout",
     "keepalive_timeout", "response_timeout", "body_timeout", "server_idle_timeout", "tunnel_timeout",
-    "hard_stop_after",
+    "hard_stop_after", "resolve_interval", "resolve_hold", "discover_drain",
 )  # fmt: skip
 _COUNTS = {
     "rise": 1, "fall": 1, "retries": 0, "replay_limit": 0, "most_idle": 0, "table_size": 1, "max_age": 0,

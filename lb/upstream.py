@@ -233,8 +233,8 @@ class Lane:
             connection.transport.close()
 
     def close(self) -> None:
-        for task in self._connecting:
-            task.cancel()
+        """Keep nothing from now on. What is in flight, or being connected for it, ends in peace."""
+        self._most_idle = 0
         for connection in tuple(self._idle):
             connection.transport.close()
         self._idle.clear()

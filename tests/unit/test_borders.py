@@ -61,6 +61,7 @@ PURE = (
     "lb/request.py",
     "lb/response.py",
     "lb/retry.py",
+    "lb/roster.py",
     "lb/route.py",
     "lb/settings.py",
     "lb/sticky.py",

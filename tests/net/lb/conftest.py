@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Script = Callable[["Peer", "Seen"], Awaitable[None]]
     StartLb = Callable[..., Awaitable["Lb"]]
-    OpenBackend = Callable[[str], Awaitable["Backend"]]
+    OpenBackend = Callable[..., Awaitable["Backend"]]
 
 PATIENCE = 10.0
 
@@ -177,8 +177,9 @@ class Peer:
 class Backend:
     """A server of the test's own. ``script`` answers; by default the answer says who and what."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, host: str = "127.0.0.1", port: int = 0) -> None:
         self.name = name
+        self.host = host
         self.ready = "200 OK"
         self.script: Script | None = None
         self.seen: list[Seen] = []
@@ -186,17 +187,17 @@ class Backend:
         self._listener: socket.socket | None = None
         self._connections: dict[socket.socket, asyncio.Task[None]] = {}
         self._writers: set[asyncio.StreamWriter] = set()
-        self.port = 0
+        self.port = port
 
     @property
     def address(self) -> str:
-        return f"127.0.0.1:{self.port}"
+        return f"{self.host}:{self.port}"
 
     async def open(self) -> None:
         """Accepts by itself: asyncio's own server loses a connection, and leaves its socket open, when
         it is closed at the moment of accepting one.
         """
-        self._listener = socket.create_server(("127.0.0.1", self.port), backlog=100)
+        self._listener = socket.create_server((self.host, self.port), backlog=100)
         self._listener.setblocking(False)  # noqa: FBT003 - the standard library's signature
         self.port = self._listener.getsockname()[1]
         asyncio.get_running_loop().add_reader(self._listener, self._accept, self._listener)
@@ -302,11 +303,15 @@ class Lb:
         return next(server for server in listed["servers"] if server["name"] == name)
 
     async def until(self, name: str, state: str) -> dict[str, Any]:
-        """Wait for a server to get into ``state``."""
+        """Wait for a server to be there and get into ``state``."""
         async with asyncio.timeout(PATIENCE):
-            while (server := await self.server(name))["state"] != state:
+            while True:
+                _, listed = await self.api("GET", "/servers")
+                for server in listed["servers"]:
+                    if (server["name"], server["state"]) == (name, state):
+                        assert isinstance(server, dict)
+                        return server
                 await asyncio.sleep(0.01)
-        return server
 
     async def put(self, name: str, **wanted: object) -> dict[str, Any]:
         status, server = await self.api("PUT", f"/servers/{name}", wanted)
@@ -376,8 +381,8 @@ async def _end(lb: Lb) -> None:
 async def opening() -> AsyncIterator[OpenBackend]:
     async with AsyncExitStack() as stack:
 
-        async def open_one(name: str) -> Backend:
-            backend = Backend(name)
+        async def open_one(name: str, host: str = "127.0.0.1", port: int = 0) -> Backend:
+            backend = Backend(name, host, port)
             await backend.open()
             stack.push_async_callback(backend.end)
             return backend
