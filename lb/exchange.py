@@ -3,7 +3,7 @@
     route -> connect -> send -> head of the answer -> body -> over
       ^__________________|  failed: retry.decide says whether another server may get it
 
-What was sent is kept, up to a small limit, for as long as it may have to be sent again.
+What was sent of it is kept (``replay``) for as long as it may have to be sent again.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from lb.body import frame
 from lb.http1 import CHUNKED
 from lb.log import UNTRACED, Trace
 from lb.refusals import REQUEST_ERROR, BadMessage, Unanswered
+from lb.replay import Replay
 from lb.retry import Decision, Phase
 
 if TYPE_CHECKING:
@@ -33,8 +34,8 @@ _CONNECTING, _SENT, _ANSWERED = Phase.CONNECTING, Phase.SENT, Phase.ANSWERED
 
 class Exchange:
     __slots__ = (
-        "_balancer", "_connection", "_fresh", "_occupies", "_patience", "_phase", "_repeatable",
-        "_request_done", "_sent", "_size", "_trace", "answer", "client", "head", "over", "route", "server",
+        "_balancer", "_connection", "_fresh", "_message", "_occupies", "_patience", "_phase", "_repeatable",
+        "_replay", "_request_done", "_trace", "answer", "client", "head", "over", "route", "server",
     )  # fmt: skip
 
     def __init__(self, balancer: Balancer, client: Client, head: RequestHead, message: bytes) -> None:
@@ -47,8 +48,8 @@ class Exchange:
         self.server: Server | None = None
         self._connection: ServerConnection | None = None
         self._phase = _CONNECTING
-        self._sent: list[bytes] | None = [message]
-        self._size = len(message)
+        self._message = message
+        self._replay: Replay | None = None  # of a body only
         self._request_done = fields.length == 0
         self.answer: Answer | None = None
         self._fresh = False
@@ -79,21 +80,20 @@ class Exchange:
         if self.head.fields.length == CHUNKED:
             payload = frame(payload, done=last)
         self._request_done = last
-        self._size += len(payload)
-        if self._sent is not None:
-            self._sent.append(payload)
-        too_much = self._size > self._balancer.settings.replay_limit
+        replay = self._replay
+        if replay is None:
+            replay = self._replay = Replay(self._message, self._balancer.settings.replay_limit)
+        replay.add(payload)
         if self._connection is None:  # all of it is still needed: wait for a server to take it
-            self.client.hold(held=too_much)
+            self.client.hold(held=replay.is_too_long)
             return
-        if too_much:
-            self._sent = None
+        if replay.is_too_long:
+            replay.forget()
         self._await_progress()
         self._connection.write(payload)
 
     def _await_progress(self) -> None:
-        settings = self._balancer.settings
-        limit = settings.response_timeout if self._request_done else self._patience
+        limit = self._balancer.settings.response_timeout if self._request_done else self._patience
         self.client.deadline = monotonic() + limit
 
     def _go_to(self, server: Server) -> None:
@@ -127,12 +127,11 @@ class Exchange:
         self.answer = None
         self._await_progress()
         self._trace.on_sent()
-        sent = self._sent or []
-        if len(sent) > 1:
+        if self._replay is None:
+            connection.serve(self, self._message)
+        else:
             self.client.hold(held=False)
-        if not self._repeatable or self._size > self._balancer.settings.replay_limit:
-            self._sent = None
-        connection.serve(self, sent[0] if len(sent) == 1 else b"".join(sent))
+            connection.serve(self, self._replay.take(keep=self._repeatable))
 
     # The answer
 
@@ -154,7 +153,7 @@ class Exchange:
     def on_switch(self, head: ResponseHead, payload: bytes) -> None:
         """101: from here on bytes pass both ways as they come, and neither connection is used again."""
         self._request_done = False
-        self._sent = None
+        self._replay = Replay(b"", limit=0)  # of a tunnel nothing is ever sent again
         self._patience = self._balancer.settings.tunnel_timeout
         self.answer = Answer(self.client, self.head, head)
         self._begin_answer(self.answer, payload, done=False)
@@ -249,10 +248,11 @@ class Exchange:
     def _fail(self, reason: Unanswered) -> None:
         server = self._asked()
         self._leave_server()
+        limit = self._balancer.settings.replay_limit
         decision = retry.decide(
             self._phase,
             repeatable=self._repeatable,
-            replayable=self._sent is not None,
+            replayable=self._replay.is_whole if self._replay else len(self._message) <= limit,
             tries_left=1 + self._balancer.settings.retries - len(self.route.met),
         )
         self.route.left_because = reason.error

@@ -58,6 +58,7 @@ PURE = (
     "lb/picture.py",
     "lb/pool.py",
     "lb/refusals.py",
+    "lb/replay.py",
     "lb/request.py",
     "lb/response.py",
     "lb/retry.py",
