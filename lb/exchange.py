@@ -34,11 +34,11 @@ _CONNECTING, _SENT, _ANSWERED = Phase.CONNECTING, Phase.SENT, Phase.ANSWERED
 
 class Exchange:
     __slots__ = (
-        "_balancer", "_connection", "_fresh", "_message", "_occupies", "_patience", "_phase", "_repeatable",
-        "_replay", "_request_done", "_trace", "answer", "client", "head", "over", "route", "server",
+        "_balancer", "_connection", "_fresh", "_occupies", "_patience", "_phase", "_replay",
+        "_request_done", "_trace", "answer", "client", "head", "over", "route", "server",
     )  # fmt: skip
 
-    def __init__(self, balancer: Balancer, client: Client, head: RequestHead, message: bytes) -> None:
+    def __init__(self, balancer: Balancer, client: Client, head: RequestHead) -> None:
         fields = head.fields
         self._balancer = balancer
         self.client = client
@@ -48,7 +48,6 @@ class Exchange:
         self.server: Server | None = None
         self._connection: ServerConnection | None = None
         self._phase = _CONNECTING
-        self._message = message
         self._replay: Replay | None = None  # of a body only
         self._request_done = fields.length == 0
         self.answer: Answer | None = None
@@ -56,9 +55,6 @@ class Exchange:
         self._occupies = False
         self._patience = balancer.settings.body_timeout
         self._trace = Trace(balancer.log, client.now) if balancer.log is not None else UNTRACED
-        self._repeatable = retry.may_repeat(
-            head.method, has_key=fields.has_key, retry_keyed=balancer.settings.retry_keyed
-        )
 
     @property
     def outlives_client(self) -> bool:
@@ -82,7 +78,7 @@ class Exchange:
         self._request_done = last
         replay = self._replay
         if replay is None:
-            replay = self._replay = Replay(self._message, self._balancer.settings.replay_limit)
+            replay = self._replay = Replay(self.head.message, self._balancer.settings.replay_limit)
         replay.add(payload)
         if self._connection is None:  # all of it is still needed: wait for a server to take it
             self.client.hold(held=replay.is_too_long)
@@ -105,7 +101,7 @@ class Exchange:
         server.active += 1
         server.requests += 1
         lane = self._balancer.lanes[server]
-        connection = lane.take() if self._repeatable and not self._fresh else None
+        connection = lane.take() if self.head.may_repeat and not self._fresh else None
         if connection is None:
             self.client.deadline = monotonic() + self._balancer.settings.connect_timeout + 1
             lane.connect_for(self)
@@ -128,10 +124,10 @@ class Exchange:
         self._await_progress()
         self._trace.on_sent()
         if self._replay is None:
-            connection.serve(self, self._message)
+            connection.serve(self, self.head.message)
         else:
             self.client.hold(held=False)
-            connection.serve(self, self._replay.take(keep=self._repeatable))
+            connection.serve(self, self._replay.take(keep=self.head.may_repeat))
 
     # The answer
 
@@ -251,8 +247,8 @@ class Exchange:
         limit = self._balancer.settings.replay_limit
         decision = retry.decide(
             self._phase,
-            repeatable=self._repeatable,
-            replayable=self._replay.is_whole if self._replay else len(self._message) <= limit,
+            repeatable=self.head.may_repeat,
+            replayable=self._replay.is_whole if self._replay else len(self.head.message) <= limit,
             tries_left=1 + self._balancer.settings.retries - len(self.route.met),
         )
         self.route.left_because = reason.error

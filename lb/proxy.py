@@ -18,6 +18,7 @@ from lb.exchange import Exchange
 from lb.http1 import MAX_HEAD
 from lb.refusals import REQUEST_ERROR, BadMessage, Unanswered, render
 from lb.request import parse_request
+from lb.retry import may_repeat
 
 if TYPE_CHECKING:
     from lb.balancer import Balancer
@@ -47,7 +48,7 @@ class Client(asyncio.Protocol):
     """``closes``: the connection ends with the answer that is under way; ``now``: its last bytes came."""
 
     __slots__ = (
-        "_balancer", "_body", "_fields", "_forwarded", "_held", "_unread", "_waits", "closes", "deadline",
+        "_balancer", "_body", "_forwarded", "_held", "_last", "_unread", "_waits", "closes", "deadline",
         "exchange", "now", "peer", "transport",
     )  # fmt: skip
 
@@ -57,7 +58,7 @@ class Client(asyncio.Protocol):
         self._balancer = balancer
         self._unread = b""
         self._body: Body | None = None
-        self._fields: Fields | None = None
+        self._last: RequestHead | None = None
         self._forwarded = b""
         self._held = False
         self._waits = Waits.HEAD
@@ -122,6 +123,11 @@ class Client(asyncio.Protocol):
     # Reading
 
     def _read_head(self, data: bytes) -> None:
+        last = self._last
+        if last is not None and data.startswith(last.whole):  # the same head again
+            self._unread = data[len(last.whole) :]
+            self._begin(last)
+            return
         if data.startswith(b"\r\n"):  # an empty line too many after the last body (RFC 9112 2.2)
             data = data[2:]
         end = data.find(b"\r\n\r\n")
@@ -132,30 +138,37 @@ class Client(asyncio.Protocol):
                 if self._waits is _NEXT_REQUEST:
                     self._wait_for(Waits.HEAD, self._balancer.settings.head_timeout)
                 return
-            head = parse_request(data[: end + 2], self._fields)
+            head = parse_request(data[: end + 2], last.fields if last else None)
         except BadMessage as error:
             self._refuse_bytes(error)
             return
-        self._unread = data[end + 4 :]
+        head.whole, self._unread = data[: end + 4], data[end + 4 :]
+        self._prepare(head)
         self._begin(head)
 
-    def _begin(self, head: RequestHead) -> None:
-        fields = head.fields
-        if fields is not self._fields:
-            self._fields = fields
+    def _prepare(self, head: RequestHead) -> None:
+        """Derive what the same head would only lead to again."""
+        fields, balancer = head.fields, self._balancer
+        if self._last is None or fields is not self._last.fields:
             switch = b"Connection: Upgrade\r\nUpgrade: %b\r\n" % fields.upgrade if fields.upgrade else b""
             fields.onward = b" HTTP/1.1\r\n%b%bX-Forwarded-Host: %b\r\n\r\n" % (
-                self._balancer.routing.sticky.onward(fields), self._forwarded + switch, fields.host,
+                balancer.routing.sticky.onward(fields), self._forwarded + switch, fields.host,
             )  # fmt: skip
-        self._balancer.counters.requests += 1
+        keyed = balancer.settings.retry_keyed
+        head.may_repeat = may_repeat(head.method, has_key=fields.has_key, retry_keyed=keyed)
+        head.message = b"%b %b%b" % (head.method, head.target, fields.onward)
+        self._last = head
+
+    def _begin(self, head: RequestHead) -> None:
+        balancer = self._balancer
+        balancer.counters.requests += 1
         self._waits = _EXCHANGE
-        message = head.method + b" " + head.target + fields.onward
-        exchange = self.exchange = Exchange(self._balancer, self, head, message)
-        if fields.length == 0:
+        exchange = self.exchange = Exchange(balancer, self, head)
+        if head.fields.length == 0:
             self._body = None
             exchange.start()
         else:
-            self._begin_body(exchange, fields.length)
+            self._begin_body(exchange, head.fields.length)
 
     def _begin_body(self, exchange: Exchange, length: int) -> None:
         body = self._body = body_of(length)
@@ -205,7 +218,7 @@ class Client(asyncio.Protocol):
         if not stays:
             self.closes = True
             return b"Connection: close\r\n"
-        return b"Connection: keep-alive\r\n" if self._fields and self._fields.is_http10 else b""
+        return b"Connection: keep-alive\r\n" if self._last and self._last.fields.is_http10 else b""
 
     def refuse(self, reason: Unanswered, head: RequestHead, *, extra: bytes, was_read: bool) -> None:
         """Answer in place of the servers."""

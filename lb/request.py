@@ -1,13 +1,15 @@
 """Heads of requests.
 
 A client that keeps its connection repeats itself: from request to request often nothing but the
-request line changes. So a head is read in two parts, and the part after the target is read again
-only when its bytes differ from those of the connection's last request.
+request line changes, or not even that. So a head is read in two parts: a request line may be known
+from anybody's request, and the part after the target is read again only when its bytes differ from
+those of the connection's last request.
 """
 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from lb.diagnosis import diagnose_request
@@ -28,7 +30,8 @@ from lb.refusals import BadMessage
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_START = re.compile(rb"(" + TOKEN + rb"++) ([\x21\x22\x24-\x7e]++) (?=HTTP/)")
+_START = re.compile(rb"(" + TOKEN + rb"++) ([\x21\x22\x24-\x7e]++) ")
+_VERSION: Final = b" HTTP/"
 _REST = re.compile(rb"HTTP/1\.\d\r\n(" + FIELDS + rb")")
 _FIND = finder(
     rb"host|cookie|content-length|transfer-encoding|connection|expect|idempotency-key|upgrade|te|trailer"
@@ -80,27 +83,42 @@ class Fields:
 
 
 class RequestHead:
-    __slots__ = ("fields", "method", "target")
+    """Never changed once it is prepared: one may stand for many requests of a connection."""
+
+    __slots__ = ("fields", "may_repeat", "message", "method", "target", "whole")
 
     def __init__(self, method: bytes, target: bytes, fields: Fields) -> None:
         self.method = method
         self.target = target
         self.fields = fields
+        #: Filled in by the connection: the head as it came, its empty line included; the same as it
+        #: goes on; whether the request may be sent twice.
+        self.whole = b""
+        self.message = b""
+        self.may_repeat = False
 
 
 def parse_request(head: bytes, last: Fields | None = None) -> RequestHead:
     """Read ``head``, which ends with the CRLF of its last line; ``last`` is of the request before."""
-    start = _START.match(head)
+    version = head.find(_VERSION) + 1
+    start = _start(head[:version])
     if start is None:
         raise diagnose_request(head)
-    method, target = start.groups()
-    raw = head[start.end() :]
+    method, target = start
+    raw = head[version:]
     fields = last if last is not None and last.raw == raw else _read_fields(head, raw)
     if target[0] != _SLASH or method == b"CONNECT":
         target, fields = _settle_target(method, target, fields)
     elif len(target) > MAX_TARGET:
         raise BadMessage(414, f"the target is {len(target)} bytes long; at most {MAX_TARGET} are taken")
     return RequestHead(method, target, fields)
+
+
+@lru_cache(maxsize=1024)
+def _start(line: bytes) -> tuple[bytes, bytes] | None:
+    """Method and target in ``line``, which ends before the version; None when it is no such thing."""
+    match = _START.fullmatch(line)
+    return match and (match[1], match[2])
 
 
 def _read_fields(head: bytes, raw: bytes, *, trusted: bool = False) -> Fields:
