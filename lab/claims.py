@@ -35,16 +35,18 @@ class ClaimResult:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """``arms`` it speaks about; ``fault`` it needs, None when any will do."""
+    """``strategies`` it speaks about; ``fault`` it needs, None when any will do."""
 
     said: str
-    arms: frozenset[str]
+    strategies: frozenset[str]
     measure: Callable[[Ledger], Finding]
     fault: str | None = None
 
 
-def evaluate(ids: Iterable[str], ledgers: Mapping[str, Ledger], *, fault: str | None) -> list[ClaimResult]:
-    """The claims ``ids``, for every arm that they speak about and that was run."""
+def evaluate(
+    ids: Iterable[str], ledgers: Mapping[str, Ledger], strategies: Mapping[str, str], *, fault: str | None
+) -> list[ClaimResult]:
+    """The claims ``ids``, for every arm that they speak about: ``strategies`` tells each arm's."""
     results = []
     for name in ids:
         claim = CLAIMS.get(name)
@@ -53,7 +55,7 @@ def evaluate(ids: Iterable[str], ledgers: Mapping[str, Ledger], *, fault: str | 
             raise ValueError(f"there is no claim {name!r}; the nearest is {near[0]!r}")
         if claim.fault in (None, fault):
             for arm, ledger in ledgers.items():
-                if arm in claim.arms:
+                if strategies[arm] in claim.strategies:
                     verdict, measured = claim.measure(ledger)
                     results.append(ClaimResult(name, arm, claim.said, measured, verdict))
     return results
@@ -159,32 +161,33 @@ def _memory_stays_gone(ledger: Ledger) -> Finding:
     return _verdict(shown=0 < len(risk) == len(ledger.at_risk), refuted=back > 0), measured
 
 
-STICKY, STATELESS = frozenset({"sticky"}), frozenset({"stateless"})
+LOCAL = frozenset({"memory"})
+CENTRAL = frozenset({"stateless", "write_through", "hybrid"})
 
 #: The claims that a run can put a figure beside. C.. are the claims ledger's, names are the lab's own.
 CLAIMS = {
-    "C01": Claim("a crashed sticky server takes every cart on it along", STICKY, _takes_every_cart_along),
+    "C01": Claim("a crashed sticky server takes every cart on it along", LOCAL, _takes_every_cart_along),
     "C02": Claim(
         "with sessions in a store any server serves any request, and the same crash loses none",
-        STATELESS,
+        CENTRAL,
         _any_server_serves_it,
     ),
-    "C09": Claim("a server failure costs no cart and no visible error", STATELESS, _no_loss_and_no_error),
+    "C09": Claim("a server failure costs no cart and no visible error", CENTRAL, _no_loss_and_no_error),
     "C10": Claim(
         "crash by an endpoint, verify with a client that builds a cart, crashes, reads it back",
-        STICKY | STATELESS,
+        LOCAL | CENTRAL,
         _crash_endpoint_and_read_back,
         fault="endpoint",
     ),
-    "C20": Claim("a server's death disconnects everyone pinned to it at once", STICKY, _hits_everyone_pinned),
-    "C30": Claim("sticky can be right: while every server lives, it loses nothing", STICKY, _nothing_lost),
+    "C20": Claim("a server's death disconnects everyone pinned to it at once", LOCAL, _hits_everyone_pinned),
+    "C30": Claim("sticky can be right: while every server lives, it loses nothing", LOCAL, _nothing_lost),
     "C34": Claim(
         "after a crash: an empty session elsewhere, a backup, or the store",
-        STICKY | STATELESS,
+        LOCAL | CENTRAL | frozenset({"replicated"}),
         _one_of_three_answers,
     ),
-    "others-untouched": Claim("carts on the other servers are untouched", STICKY, _others_are_untouched),
-    "memory-stays-gone": Claim("memory does not come back with the server", STICKY, _memory_stays_gone),
+    "others-untouched": Claim("carts on the other servers are untouched", LOCAL, _others_are_untouched),
+    "memory-stays-gone": Claim("memory does not come back with the server", LOCAL, _memory_stays_gone),
 }
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lab.arms import read_arms
 from lab.claims import CLAIMS
+from lab.errors import UsageProblem
 from lab.faults import FAULTS
-from lab.scenario import EXPECTATIONS
-from lab.topology import ARMS
+from lab.scenario import EXPECTATIONS, OTHERS
+from lab.strategies import STRATEGIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -50,11 +52,14 @@ def _defects_of(listed_as: str, scenario: Scenario) -> Iterable[str]:
 
 
 def _expectation_defects(scenario: Scenario) -> Iterable[str]:
-    for arm in ARMS:
-        if arm not in scenario.expect:
-            yield f"it expects nothing of the {arm} arm; a run without an expectation cannot fail"
-    for arm, expectation in scenario.expect.items():
-        if arm not in ARMS:
-            yield f"it expects something of an unknown arm {arm!r}"
+    if OTHERS not in scenario.expect:
+        yield f"it expects nothing of {OTHERS!r}, the other strategies; such a run could not fail"
+    for strategy, expectation in scenario.expect.items():
+        if strategy not in (*STRATEGIES, OTHERS):
+            yield f"it expects something of an unknown strategy {strategy!r}"
         if expectation not in EXPECTATIONS:
-            yield f"it expects {expectation!r} of the {arm} arm; known: {', '.join(EXPECTATIONS)}"
+            yield f"it expects {expectation!r} of {strategy}; known: {', '.join(EXPECTATIONS)}"
+    try:
+        read_arms(",".join(scenario.arms))
+    except UsageProblem as problem:
+        yield f"its arms make no sense: {problem}"

@@ -35,7 +35,8 @@ def find(settings: RunSettings, history: History, intervals: Iterable[Interval])
         for arm in settings.arms
     }
     judgements = tuple(judge_arm(ledger, settings.expect[arm]) for arm, ledger in ledgers.items())
-    claims = tuple(evaluate(settings.scenario.claims, ledgers, fault=settings.fault))
+    strategies = {arm.name: arm.strategy for arm in settings.arms}
+    claims = tuple(evaluate(settings.scenario.claims, ledgers, strategies, fault=settings.fault))
     return Findings(ledgers, judgements, claims, worst(judgement.verdict for judgement in judgements))
 
 

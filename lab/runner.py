@@ -54,7 +54,11 @@ READ_BACK_WITHIN = 10.0
 
 @dataclass(slots=True)
 class Run:
-    """``now`` gives seconds since the run began; ``victims`` are the servers that were hit."""
+    """One round: arms that run together.
+
+    ``now`` gives seconds since the run began; ``victims`` are the servers that were hit. A later round
+    is given ``plan`` and ``victims`` of the first, so that all arms meet the same.
+    """
 
     settings: RunSettings
     sites: Mapping[str, Site]
@@ -63,12 +67,13 @@ class Run:
     pace: Pace
     history: History = field(default_factory=History)
     victims: tuple[str, ...] = ()
+    plan: Plan | None = None
 
     async def play(self) -> None:
         """All acts. Whatever ends them early, every fault is healed before this returns."""
         self._announce(acts.STEADY)
         await asyncio.gather(*(steady(arm, self.sites[arm.name]) for arm in self.settings.arms))
-        plan = await self._plan()
+        plan = self.plan = self.plan or await self._plan()
         await self.pace.look(1.0)
         clock = PlanClock(self.now)
         async with AsyncExitStack() as stack:
@@ -115,7 +120,7 @@ class Run:
         await clock.until(calm)
         clock.hold()
         await self._caught_up(crowds, CRASH_AFTER * plan.due_at(calm))
-        self.victims = self.settings.target.choose(self._carts_by_server())
+        self.victims = self.victims or self.settings.target.choose(self._carts_by_server())
         clock.start()
         await clock.until(plan.crash_at - INTO_THE_RUSH)
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from lab.topology import Arm
 
 DEFAULT_SHOPPERS = 300
+#: Two arms keep two cores busy; more at once would measure the machine.
+AT_ONCE = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +29,8 @@ class RunSettings:
 
     ``fault`` is None for a scenario that breaks nothing. ``keyless`` is the percentage of shoppers
     who, like the classic demo's client, send no ``Idempotency-Key``. ``expect`` maps each arm to
-    what it should do with the carts. ``command`` is how this user calls the lab, fit for a shell.
+    what it should do with the carts; ``at_once`` of them run together. ``command`` is how this user
+    calls the lab, fit for a shell.
     """
 
     scenario: Scenario
@@ -42,6 +45,14 @@ class RunSettings:
     runs: Path
     redis_url: str | None
     command: str = "cartlab"
+    at_once: int = AT_ONCE
+
+    @property
+    def rounds(self) -> tuple[tuple[Arm, ...], ...]:
+        """The arms that run at the same time, one round after the other."""
+        return tuple(
+            self.arms[first : first + self.at_once] for first in range(0, len(self.arms), self.at_once)
+        )
 
     @property
     def repeat_command(self) -> str:
@@ -50,6 +61,7 @@ class RunSettings:
         words += [] if self.arms[0].lb == OURS else ["--lb", self.arms[0].lb]
         words += ["--servers", str(self.arms[0].servers), "--shoppers", str(self.shoppers)]
         words += ["--seed", str(self.seed)]
+        words += [] if self.at_once == AT_ONCE else ["--at-once", str(self.at_once)]
         if self.fault is not None:
             words += ["--crash", self.target.text, "--fault", self.fault]
         if self.keyless:
@@ -62,7 +74,7 @@ class RunSettings:
 def read_expectations(text: str | None, scenario: Scenario, arms: tuple[Arm, ...]) -> dict[str, str]:
     """``sticky=lost,stateless=kept`` over the scenario's own expectations, for the arms that run."""
     names = [arm.name for arm in arms]
-    expected = {name: scenario.expect[name] for name in names}
+    expected = {arm.name: scenario.expected_of(arm) for arm in arms}
     for pair in (text or "").split(","):
         if not pair.strip():
             continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from lab.judging import Findings
     from lab.report.results import Results
     from lab.settings import RunSettings
+    from lab.topology import Arm
+    from lab.workload.plan import Plan
 
 #: Seconds for which the verdict stays on the screen before the terminal is given back.
 VERDICT_STAYS = 4.0
@@ -70,7 +72,7 @@ class Show:
         self._view = view_for(
             PatientConsole(),
             self._now,
-            arms=len(settings.arms),
+            arms=len(settings.rounds[0]),
             servers=settings.arms[0].servers,
             plain=output.plain,
             silent=output.as_json,
@@ -106,23 +108,37 @@ class Show:
             click.echo(files.as_json(results))
 
     async def _run(self) -> Results:
-        settings = self._settings
-        self._timeline.record(self._frame())
-        async with self._sites() as sites:
-            if differs := BALANCERS[settings.arms[0].lb]:
-                self._say(f"The balancer is {settings.arms[0].lb}: it {differs}.")
-            run = Run(settings, sites, self._timeline, self._now, self._pace, self._history)
-            await run.play()
-            findings = find(settings, self._history, self._timeline.fault_intervals())
-            self._announce(findings)
-            results = self._write(findings, findings.verdict.exit_code)
-            await self._pace.look(VERDICT_STAYS)
-            await self._pace.before("the end")
+        rounds = self._settings.rounds
+        plan: Plan | None = None
+        victims: tuple[str, ...] = ()
+        for number, arms in enumerate(rounds, 1):
+            settings = replace(self._settings, arms=arms)
+            self._timeline.record(self._frame(settings, number))
+            async with self._sites(arms) as sites:
+                self._say_what_differs()
+                run = Run(
+                    settings, sites, self._timeline, self._now, self._pace, self._history, victims, plan
+                )
+                await run.play()
+                plan, victims = run.plan, run.victims
+                self._announce(self._find(settings))
+                if number == len(rounds):
+                    results = self._end()
+                await self._pace.look(VERDICT_STAYS)
+                await self._pace.before("the end" if number == len(rounds) else "the next arms")
         return results
 
+    def _say_what_differs(self) -> None:
+        lb = self._settings.arms[0].lb
+        if differs := BALANCERS[lb]:
+            self._say(f"The balancer is {lb}: it {differs}.")
+
+    def _find(self, settings: RunSettings) -> Findings:
+        return find(settings, self._history, self._timeline.fault_intervals())
+
     @asynccontextmanager
-    async def _sites(self) -> AsyncIterator[dict[str, Site]]:
-        arms, name = self._settings.arms, self._settings.scenario.name
+    async def _sites(self, arms: tuple[Arm, ...]) -> AsyncIterator[dict[str, Site]]:
+        name = self._settings.scenario.name
         async with (
             Family("run", name, self._folder.log) as family,
             open_sites(
@@ -149,8 +165,8 @@ class Show:
                 )
             yield dict(sites)
 
-    def _frame(self) -> RunBegan:
-        settings, scenario = self._settings, self._settings.scenario
+    def _frame(self, settings: RunSettings, number: int) -> RunBegan:
+        scenario = settings.scenario
         played = acts.ALL if settings.fault else acts.CALM
         return RunBegan(
             self._now(),
@@ -161,6 +177,8 @@ class Show:
             settings.shoppers,
             tuple(arm.name for arm in settings.arms),
             tuple(act.name for act in played),
+            number,
+            len(self._settings.rounds),
         )
 
     def _announce(self, findings: Findings) -> None:
@@ -171,6 +189,10 @@ class Show:
             self._timeline.record(
                 Judged(self._now(), judgement.arm, verdict, sentence, counts, judgement.expected)
             )
+
+    def _end(self) -> Results:
+        """All arms of all rounds, judged together."""
+        findings = self._find(self._settings)
         self._timeline.record(
             RunEnded(
                 self._now(),
@@ -180,6 +202,7 @@ class Show:
                 str(self._folder.path),
             )
         )
+        return self._write(findings, findings.verdict.exit_code)
 
     def _write(self, findings: Findings | None, exit_code: ExitCode, problem: str | None = None) -> Results:
         results = results_of(

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RunBegan:
-    """The frame of a run: who takes part and which acts are to come, so that a view can draw it at once."""
+    """The frame of a run: who takes part and which acts are to come, so that a view can draw it at once.
+
+    More arms than run at once take rounds: each begins with a frame of its own.
+    """
 
     at: float
     scenario: str
@@ -27,6 +30,8 @@ class RunBegan:
     shoppers: int
     arms: tuple[str, ...]
     acts: tuple[str, ...] = ()
+    round: int = 1
+    rounds: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
-#: The strategies that cannot work without a store.
-NEEDS_STORE = frozenset({"stateless"})
+from lab.errors import UsageProblem
+from lab.strategies import STRATEGIES
 
+#: What can tie a shopper to a server, and what becomes of a tied request whose server is gone.
+TIES = ("none", "learn", "cookie", "hash")
+FAILOVERS = ("rebalance", "strict", "open")
+#: Ties that lead a shopper back to the server that made their session.
+LEADS_BACK = frozenset({"learn", "cookie"})
 
 OURS = "ours"
 #: The balancers that can stand in front of an arm, and in what each differs from ours there.
@@ -23,8 +29,8 @@ BALANCERS = {
 class Arm:
     """One complete small site: a balancer, ``servers`` cart servers, a store if needed.
 
-    ``sticky`` and ``balance`` are the balancer's words, ``strategy`` the cart server's. ``lb`` is the
-    balancer: ours, or a program of that name from this machine.
+    ``sticky``, ``balance`` and ``failover`` are the balancer's words, ``strategy`` and its ``option``
+    the cart server's. ``lb`` is the balancer: ours, or a program of that name from this machine.
     """
 
     name: str
@@ -33,10 +39,22 @@ class Arm:
     balance: str = "roundrobin"
     servers: int = 3
     lb: str = OURS
+    option: str = ""
+    failover: str = FAILOVERS[0]
 
     @property
     def needs_store(self) -> bool:
-        return self.strategy in NEEDS_STORE
+        return STRATEGIES[self.strategy].needs_store
+
+    @property
+    def scatters(self) -> bool:
+        """Whether shoppers are sent past their own carts even while every server lives."""
+        return STRATEGIES[self.strategy].needs_tie and self.sticky not in LEADS_BACK
+
+    @property
+    def slug(self) -> str:
+        """The name, fit for a file's."""
+        return re.sub(r"[^a-z0-9_]+", "-", self.name)
 
     @property
     def server_names(self) -> tuple[str, ...]:
@@ -47,6 +65,11 @@ def behind(arm: Arm, lb: str) -> Arm:
     """``arm`` with the balancer ``lb``; the free nginx ties by a cookie of its own where ours learns."""
     if lb == OURS:
         return arm
+    if arm.sticky == "hash" or arm.failover != FAILOVERS[0]:
+        raise UsageProblem(
+            f"--lb {lb} was given for the arm {arm.name}; the lab sets up {lb} with a tie by table or cookie "
+            "or none, and with its own way of failing over: hash, strict and open need --lb ours."
+        )
     sticky = "cookie" if lb == "nginx" and arm.sticky == "learn" else arm.sticky
     # Named where the way of balancing is shown, so that no result is taken for one of ours.
     return replace(arm, lb=lb, sticky=sticky, balance=f"{lb} {arm.balance}")

@@ -74,7 +74,7 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict:
 
 
 def judge_arm(ledger: Ledger, expected: str) -> Judgement:
-    """Whether the arm did what was ``expected`` of it: ``kept`` or ``lost``."""
+    """Whether the arm did what was ``expected`` of it."""
     rule = _RULES.get(expected)
     if rule is None:
         raise ValueError(f"an arm was expected to be {expected!r}; expected one of: {', '.join(_RULES)}")
@@ -118,7 +118,20 @@ def _judge_lost(ledger: Ledger) -> tuple[Verdict, str]:
     return Verdict.HELD, f"{lost} of the {_carts(len(ledger.at_risk))} at risk lost items, and no other cart"
 
 
-_RULES: dict[str, Callable[[Ledger], tuple[Verdict, str]]] = {"kept": _judge_kept, "lost": _judge_lost}
+def _judge_scattered(ledger: Ledger) -> tuple[Verdict, str]:
+    lost, unread = ledger.count(Status.LOST), ledger.count(Status.UNAVAILABLE)
+    if lost:
+        return Verdict.HELD, f"{_carts(lost)} lost items, for nothing leads a shopper back to their server"
+    if unread:
+        return Verdict.CANNOT_TELL, f"{_carts(unread)} could not be read back"
+    return Verdict.BROKEN, "expected losses even without a failure; every acknowledged item was read back"
+
+
+_RULES: dict[str, Callable[[Ledger], tuple[Verdict, str]]] = {
+    "kept": _judge_kept,
+    "lost": _judge_lost,
+    "scattered": _judge_scattered,
+}
 
 
 def sentence(ledger: Ledger) -> str:

@@ -143,7 +143,7 @@ class ProcessSite:
 
         if self._redis_url:
             return await store.join(self._redis_url)
-        return await store.start(self._family, find_binary(), f"{self.arm.name}-store")
+        return await store.start(self._family, find_binary(), f"{self.arm.slug}-store")
 
     async def _open_balancer(self) -> None:
         if self.arm.lb == OURS:

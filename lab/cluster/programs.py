@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from lab.cluster.child import Program
 from lab.cluster.foreign.finding import find
 from lab.cluster.loopback import LOOPBACK
+from lab.strategies import STRATEGIES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,6 +43,7 @@ def balancer(arm: Arm, wiring: Wiring) -> Program:
         "--admin": f"{LOOPBACK}:{wiring.admin_port}",
         "--sticky": arm.sticky,
         "--balance": arm.balance,
+        "--failover": arm.failover,
     }
     # The operator's word that a request with an Idempotency-Key may be sent to a second server.
     switches = ["--lab-headers", "--retry-keyed"]
@@ -50,7 +52,7 @@ def balancer(arm: Arm, wiring: Wiring) -> Program:
 
 def stand_in(arm: Arm, wiring: Wiring, den: Path) -> Program:
     """Somebody else's balancer, and who speaks for it. ``den`` is where its sockets may be."""
-    name = f"{arm.name}-lb"
+    name = f"{arm.slug}-lb"
     flags = {
         "--binary": find(arm.lb),
         "--port": str(wiring.front_port),
@@ -76,17 +78,18 @@ def server(arm: Arm, name: str, wiring: Wiring, store: Store | None) -> Program:
     settings = {"CART_SECRET": wiring.secret}
     if store:
         settings |= {"CART_STORE_URL": store.url, "CART_STORE_PREFIX": store.prefix}
-    return _program(arm, name, "services.cart", [*_words(flags), "--chaos"], wiring, settings)
+    words = [*_words(flags), *STRATEGIES[arm.strategy].options.get(arm.option, ()), "--chaos"]
+    return _program(arm, name, "services.cart", words, wiring, settings)
 
 
 def _program(
     arm: Arm, name: str, module: str, words: list[str], wiring: Wiring, settings: dict[str, str]
 ) -> Program:
     return Program(
-        name=f"{arm.name}-{name}",
+        name=f"{arm.slug}-{name}",
         # -P: a folder named lb or services where the user happens to stand must not be taken for ours.
         argv=[sys.executable, "-P", "-m", module, *words],
-        log=wiring.logs / f"{arm.name}-{name}.log",
+        log=wiring.logs / f"{arm.slug}-{name}.log",
         settings=settings,
     )
 

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import click
 
-from lab.errors import UsageProblem, unknown
-from lab.topology import ARMS
+from lab.errors import unknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,14 +38,3 @@ class Share(click.ParamType[int]):
         if not text.isdecimal() or int(text) > 100:  # noqa: PLR2004 - a percentage
             self.fail(f"{value!r} was given; a share from 0% to 100% was expected.", param, ctx)
         return int(text)
-
-
-def read_arms(text: str) -> tuple[str, ...]:
-    """``sticky,stateless`` as names that exist, none twice."""
-    names = tuple(part.strip() for part in text.split(",") if part.strip())
-    for name in names:
-        if name not in ARMS:
-            raise unknown("arm", name, ARMS)
-    if not names or len(set(names)) != len(names):
-        raise UsageProblem(f"--arms {text!r} was given; different arms of {', '.join(ARMS)} were expected.")
-    return names

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lab.arms import GRAMMAR, read_arms
+from lab.cluster.abilities import check_strategies
 from lab.cluster.foreign.finding import find
 from lab.commands.help_pages import exit_code_table
-from lab.commands.parameters import Named, Share, read_arms
+from lab.commands.parameters import Named, Share
 from lab.commands.what_to_try import own_command
 from lab.faults import FAULTS
 from lab.scenarios import SCENARIOS
-from lab.settings import DEFAULT_SHOPPERS, RunSettings, read_expectations
+from lab.settings import AT_ONCE, DEFAULT_SHOPPERS, RunSettings, read_expectations
 from lab.targets import Target
-from lab.topology import ARMS, BALANCERS, OURS, behind
+from lab.topology import BALANCERS, OURS, behind
 
 if TYPE_CHECKING:
     from lab.scenario import Scenario
@@ -26,6 +28,7 @@ EPILOG = f"""
 Examples:
   cartlab run crash                            both designs, side by side
   cartlab run crash --arms sticky --step       one design, at a teacher's pace
+  cartlab run crash --arms memory,write_through,hybrid,stateless     as many as you like, one table
   cartlab run crash --fast --no-input --json   for scripts and CI
   cartlab run crash --expect sticky=kept       expect the wrong thing: exit code 1
 
@@ -35,7 +38,18 @@ Examples:
 
 @click.command(epilog=EPILOG)
 @click.argument("scenario", type=Named("scenario", SCENARIOS))
-@click.option("--arms", default="sticky,stateless", show_default=True, help="Designs to run, by name.")
+@click.option(
+    "--arms",
+    metavar="ARM,...",
+    help=f"What to compare: sticky, stateless, or {GRAMMAR}.  [default: the scenario's]",
+)
+@click.option(
+    "--at-once",
+    type=click.IntRange(1, 4),
+    default=AT_ONCE,
+    show_default=True,
+    help="How many arms run at the same time.",
+)
 @click.option(
     "--shoppers",
     type=click.IntRange(1, 20_000),
@@ -82,7 +96,7 @@ Examples:
 @click.option(
     "--expect",
     metavar="ARM=WHAT,...",
-    help="kept or lost, an arm each.  [default: the scenario's, e.g. sticky=lost,stateless=kept]",
+    help="kept, lost or scattered, an arm each.  [default: the scenario's, e.g. sticky=lost,stateless=kept]",
 )
 @click.option(
     "--runs",
@@ -98,9 +112,10 @@ Examples:
     help="Use this Redis or Valkey instead of starting one.",
 )
 def run(
-    scenario: Scenario, *, arms: str, servers: int, lb: str, seed: int | None, crash: str,
-    fault: str | None, fast: bool, step: bool, plain: bool, as_json: bool, no_input: bool,
-    expect: str | None, shoppers: int, keyless: int, runs: Path, redis_url: str | None,
+    scenario: Scenario, *, arms: str | None, at_once: int, servers: int, lb: str,
+    seed: int | None, crash: str, fault: str | None, fast: bool, step: bool, plain: bool,
+    as_json: bool, no_input: bool, expect: str | None, shoppers: int, keyless: int, runs: Path,
+    redis_url: str | None,
 ) -> int:  # fmt: skip
     """Run SCENARIO on real processes, break what it breaks, heal it, and judge every cart.
 
@@ -111,16 +126,18 @@ def run(
     """
     if step and no_input:
         raise click.UsageError("--step waits for Enter and --no-input never waits: give one of the two.")
-    chosen = tuple(behind(ARMS[name](servers), lb) for name in read_arms(arms))
+    asked = read_arms(arms or ",".join(scenario.arms), servers)
+    chosen = tuple(behind(arm, lb) for arm in asked)
     if lb != OURS:
         find(lb)  # before anything starts
+    check_strategies(chosen)
     target = Target(crash)
     target.check(chosen[0].server_names)
     settings = RunSettings(
         scenario=scenario, arms=chosen, shoppers=shoppers, target=target, keyless=keyless, fast=fast,
         seed=secrets.randbelow(1_000_000) if seed is None else seed,
         fault=_fault(scenario, fault), expect=read_expectations(expect, scenario, chosen),
-        runs=runs.absolute(), redis_url=redis_url, command=own_command(),
+        runs=runs.absolute(), redis_url=redis_url, command=own_command(), at_once=at_once,
     )  # fmt: skip
     # Half of the lab hangs on this import, and no other command should wait for it.
     from lab.show import Output, show  # noqa: PLC0415

@@ -33,6 +33,8 @@ class Topology:
     balance: str
     servers: tuple[str, ...]
     store: str | None
+    option: str
+    failover: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +162,13 @@ def _arm(settings: RunSettings, arm: Arm, timeline: Timeline, findings: Findings
     ready = next((e for e in timeline.events if isinstance(e, ArmReady) and e.arm == arm.name), None)
     judgement = next((j for j in findings.judgements if j.arm == arm.name), None) if findings else None
     topology = Topology(
-        arm.strategy, arm.sticky, arm.balance, arm.server_names, ready.store if ready else None
+        arm.strategy,
+        arm.sticky,
+        arm.balance,
+        arm.server_names,
+        ready.store if ready else None,
+        arm.option,
+        arm.failover,
     )
     return ArmResult(
         topology=topology,

@@ -23,6 +23,8 @@ def panel(state: State) -> RenderableType:
     line.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
     line.add_column(justify="right", no_wrap=True)
     title = Text.assemble((" CART CHAOS LAB", STRONG), f"  {clean(run.title)}" if run else "  starting")
+    if run and run.rounds > 1:
+        title.append(f"  {run.round} of {run.rounds}", STRONG)
     facts = f"{run.shoppers:,} shoppers  seed {run.seed}  " if run else ""
     line.add_row(title, Text.assemble((facts, QUIET), (f"{elapsed(state)} ", STRONG)))
     return line

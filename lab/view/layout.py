@@ -13,6 +13,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from lab.strategies import STRATEGIES
 from lab.view import act, axis, balancer, carts, happenings, header, servers, traffic
 from lab.view.glyphs import QUIET, STRONG, clean
 
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 #: An arm's column is never narrower than this.
 COLUMN = 40
 FRAME = 2
-#: Where carts live, in words.
-PLACES = {"memory": "carts in server memory", "stateless": "carts in a shared store"}
 
 
 class Size(NamedTuple):
@@ -76,7 +75,8 @@ def compose(state: State, size: Size) -> RenderableType:
 
 def _column(state: State, arm: ArmState, height: int) -> Panel:
     spare = share(height - FRAME - _fixed(len(arm.servers)))
-    place = PLACES.get(arm.strategy, clean(arm.strategy))
+    known = STRATEGIES.get(arm.strategy)
+    place = known.place if known else clean(arm.strategy)
     title = Text.assemble(
         (f" {clean(arm.name).upper()} ", f"{STRONG} reverse not dim"),
         (f" {place} " if place else "", "not dim"),

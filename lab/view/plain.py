@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple, Self, TextIO
 
 from lab.timeline import ActBegan, ArmReady, Judged, Noted, RunBegan, RunEnded, Sampled, ServerChanged
-from lab.view import keys
+from lab.view import keys, summary
 from lab.view.glyphs import clean
 from lab.view.state import State, server_changed, update
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 #: Seconds between two records of an arm's progress.
 PROGRESS_EVERY = 2.0
 EVERYBODY = "-"
+#: Letters that the table of several rounds needs at least, however narrow the terminal.
+TABLE = 120
 
 
 class Record(NamedTuple):
@@ -32,7 +34,10 @@ class Record(NamedTuple):
     text: str
 
     def __str__(self) -> str:
-        return f"{self.at:7.2f}  {self.arm:<10}  {self.what:<11}  {clean(self.text)}"
+        return self.line()
+
+    def line(self, arm_width: int = 10) -> str:
+        return f"{self.at:7.2f}  {self.arm:<{arm_width}}  {self.what:<11}  {clean(self.text)}"
 
 
 class Plain:
@@ -58,7 +63,8 @@ class Plain:
             await keys.enter(self._keyboard)
 
     def _write(self, record: Record) -> None:
-        self._console.out(str(record), highlight=False)
+        names = self.state.run.arms if self.state.run else ()
+        self._console.out(record.line(max(10, *map(len, names), 0)), highlight=False)
 
     def __enter__(self) -> Self:
         return self
@@ -66,6 +72,8 @@ class Plain:
     def __exit__(self, *exc: object) -> None:
         if self.state.ended is None:
             self._console.out("No verdict: the run ended early.", highlight=False)
+        elif self.state.past:
+            self._console.print(summary.panel(self.state), width=max(TABLE, self._console.width))
 
 
 def records(before: State, after: State, event: Event) -> Iterator[Record]:
@@ -74,6 +82,8 @@ def records(before: State, after: State, event: Event) -> Iterator[Record]:
         yield from _milestone(event)
     if isinstance(event, Noted) and event.arm is None:
         yield Record(event.at, EVERYBODY, "note", event.text)
+    if isinstance(event, RunBegan):
+        return  # other arms than before
     for old, new in zip(before.arms, after.arms, strict=False):
         if new.happenings is not old.happenings and not isinstance(event, ServerChanged):
             last = new.happenings[-1]

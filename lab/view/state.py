@@ -35,13 +35,14 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class State:
     """``now`` is the run's clock when the screen is drawn; ``prompt`` what a keypress is awaited for;
-    ``notice`` the last word that concerns the whole run.
+    ``notice`` the last word that concerns the whole run; ``past`` the arms of earlier rounds.
     """
 
     now: float = 0.0
     run: RunBegan | None = None
     acts: tuple[ActBegan, ...] = ()
     arms: tuple[ArmState, ...] = ()
+    past: tuple[ArmState, ...] = ()
     flows: Mapping[str, Flow] = field(default_factory=dict)
     ended: RunEnded | None = None
     prompt: str = ""
@@ -93,7 +94,10 @@ def _operation_ended(state: State, event: OperationEnded) -> State:
 
 
 def _run_began(state: State, event: RunBegan) -> State:
-    return replace(state, run=event, arms=tuple(ArmState(name) for name in event.arms))
+    past = (*state.past, *state.arms) if event.round > 1 else ()
+    return replace(
+        state, run=event, acts=(), arms=tuple(ArmState(name) for name in event.arms), past=past, notice=""
+    )
 
 
 def _act_began(state: State, event: ActBegan) -> State:

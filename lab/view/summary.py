@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rich.console import Group
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from lab.view.state import State
 
 _COLUMNS = ("expected", "kept", "lost", "unavailable", "other", "errors", "redirected", "verdict")
+_WORDS = ("expected", "verdict")
 _NAMED = ("kept", "lost", "unavailable")
 
 
@@ -29,19 +31,23 @@ def panel(state: State) -> RenderableType:
         (clean(state.run.title), STRONG),
         (f"   {state.run.shoppers:,} shoppers, seed {state.run.seed}", QUIET),
     )
-    if not any(arm.judged for arm in state.arms):
+    if not any(arm.judged for arm in _all(state)):
         reached = state.acts[-1].act if state.acts else "start"
         return Group(head, Text(f"No verdict: the run ended in the act '{clean(reached)}'.", BAD))
-    lines = [sentence(arm.judged, state.glyphs) for arm in state.arms if arm.judged]
+    lines = [sentence(arm.judged, state.glyphs) for arm in _all(state) if arm.judged]
     return Group(head, _table(state), *lines, *_end(state))
+
+
+def _all(state: State) -> tuple[ArmState, ...]:
+    return (*state.past, *state.arms)
 
 
 def _table(state: State) -> Table:
     table = Table(box=None, pad_edge=False, header_style=QUIET)
-    table.add_column("arm", style=STRONG)
+    table.add_column("arm", style=STRONG, no_wrap=True)
     for name in _COLUMNS:
-        table.add_column(name, justify="left" if name in ("expected", "verdict") else "right")
-    for arm in state.arms:
+        table.add_column(name, justify="left" if name in _WORDS else "right", no_wrap=name in _WORDS)
+    for arm in _all(state):
         if arm.judged:
             table.add_row(Text(clean(arm.name)), *_cells(arm, state))
     return table
@@ -59,7 +65,7 @@ def _cells(arm: ArmState, state: State) -> list[Text]:
             Text(f"{count:,}", GOOD if index == 0 else BAD if index == 1 and count else "")
             for index, count in enumerate(counts)
         ),
-        verdict(judged, state.glyphs),
+        verdict(replace(judged, expected=""), state.glyphs),  # which stands in a column of its own
     ]
 
 

@@ -20,6 +20,7 @@ ROOMS = ("lab", "lb", "services")
 #: Modules that only compute: rules, tables, judgements, drawings. A pattern that matches nothing is an error.
 PURE = (
     "lab/acts.py",
+    "lab/arms.py",
     "lab/claims.py",
     "lab/declarations.py",
     "lab/cluster/foreign/notices.py",
@@ -36,6 +37,7 @@ PURE = (
     "lab/scenario.py",
     "lab/scenarios/*.py",
     "lab/settings.py",
+    "lab/strategies.py",
     "lab/targets.py",
     "lab/timeline.py",
     "lab/topology.py",

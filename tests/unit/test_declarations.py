@@ -22,9 +22,10 @@ def test_every_scenario_that_ships_is_sound() -> None:
         ({"fault": "lightning"}, "'lightning' does not exist"),
         ({"claims": ()}, "no claim"),
         ({"claims": ("C99",)}, "'C99' does not exist"),
-        ({"expect": {"sticky": "lost"}}, "expects nothing of the stateless arm"),
-        ({"expect": {"sticky": "lost", "stateless": "fine"}}, "expects 'fine'"),
-        ({"expect": {**CRASH.expect, "third": "kept"}}, "unknown arm 'third'"),
+        ({"expect": {"memory": "lost"}}, "expects nothing of '*'"),
+        ({"expect": {"memory": "lost", "*": "fine"}}, "expects 'fine'"),
+        ({"expect": {**CRASH.expect, "third": "kept"}}, "unknown strategy 'third'"),
+        ({"arms": ("stickey",)}, "arms make no sense"),
         ({"name": "crush"}, "calls itself 'crush'"),
     ],
 )

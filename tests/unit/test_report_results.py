@@ -138,7 +138,7 @@ def test_each_arm_has_its_topology_its_expectation_its_verdict_and_its_ledger() 
     assert list(arm) == ["topology", "expected", "verdict", "reason", "sentence", "ledger"]
     assert arm["topology"] == {
         "strategy": "memory", "sticky": "learn", "balance": "roundrobin",
-        "servers": ["server-1", "server-2", "server-3"], "store": None,
+        "servers": ["server-1", "server-2", "server-3"], "store": None, "option": "", "failover": "rebalance",
     }  # fmt: skip
     assert (arm["expected"], arm["verdict"]) == ("lost", "held")
     assert (arm["ledger"]["carts"]["lost"], arm["ledger"]["carts"]["kept"]) == (1, 1)

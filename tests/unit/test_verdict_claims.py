@@ -151,24 +151,26 @@ def test_a_claim_meets_its_measurement(name: str, arm: Ledger, verdict: Verdict,
 
 
 def test_a_claim_is_measured_on_the_arms_it_speaks_about() -> None:
-    ledgers = {"sticky": ledger(LOST), "stateless": ledger(KEPT)}
-    results = evaluate(["C34", "C02", "C01"], ledgers, fault="kill")
+    ledgers = {"a": ledger(LOST), "b": ledger(KEPT), "c": ledger(KEPT)}
+    strategies = {"a": "memory", "b": "stateless", "c": "client_cookie"}
+    results = evaluate(["C34", "C02", "C01"], ledgers, strategies, fault="kill")
     assert [(result.id, result.arm, result.verdict) for result in results] == [
-        ("C34", "sticky", HELD),
-        ("C34", "stateless", HELD),
-        ("C02", "stateless", HELD),
-        ("C01", "sticky", HELD),
+        ("C34", "a", HELD),
+        ("C34", "b", HELD),
+        ("C02", "b", HELD),
+        ("C01", "a", HELD),
     ]
 
 
 def test_a_claim_about_an_endpoint_is_left_out_when_the_fault_was_another() -> None:
-    assert evaluate(["C10"], {"sticky": ledger(LOST)}, fault="kill") == []
-    assert [result.id for result in evaluate(["C10"], {"sticky": ledger(LOST)}, fault="endpoint")] == ["C10"]
+    arms = {"sticky": ledger(LOST)}, {"sticky": "memory"}
+    assert evaluate(["C10"], *arms, fault="kill") == []
+    assert [result.id for result in evaluate(["C10"], *arms, fault="endpoint")] == ["C10"]
 
 
 def test_an_unknown_claim_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(ValueError, match=r"no claim 'memory-stay-gone'; .*'memory-stays-gone'"):
-        evaluate(["memory-stay-gone"], {}, fault=None)
+        evaluate(["memory-stay-gone"], {}, {}, fault=None)
 
 
 def test_every_claim_that_a_scenario_names_can_be_measured() -> None:

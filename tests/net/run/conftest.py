@@ -86,3 +86,11 @@ def side_by_side(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
     if request.param == "path" and done.code == 4 and "redis-server" in done.stderr:
         pytest.skip("no redis-server or valkey-server on PATH: the embedded store is tested instead")
     return done
+
+
+@pytest.fixture(scope="session")
+def three(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """One crash for three arms that no name stands for: two rounds."""
+    arms = "memory/cookie,stateless/learn,memory/hash"
+    runs = tmp_path_factory.mktemp("three")
+    return finished(runs, "crash", *QUICK, "--shoppers", "60", "--arms", arms)

@@ -1,0 +1,45 @@
+"""The session strategies that the lab can put into an arm: where a session lives, and what that needs. Pure.
+
+The lab knows them by name and by their flags, as any operator does; what each promises, the cart
+servers themselves say.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strategy:
+    """``place`` says in words where the carts are.
+
+    ``tie`` is what the balancer does by default; with ``needs_tie`` a session is in one server only,
+    so whoever is sent elsewhere finds nothing. ``options`` are words for the command line, each with
+    the flags that it gives to a cart server.
+    """
+
+    place: str
+    tie: str = "none"
+    needs_store: bool = False
+    needs_tie: bool = False
+    options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+#: The one list of them, in the order in which tables show them.
+STRATEGIES: Mapping[str, Strategy] = {
+    "memory": Strategy(place="carts in server memory", tie="learn", needs_tie=True),
+    "replicated": Strategy(
+        place="carts in memory, with copies",
+        tie="learn",
+        options={"1": ("--backups", "1"), "2": ("--backups", "2")},
+    ),
+    "write_through": Strategy(place="carts in memory and store", tie="learn", needs_store=True),
+    "stateless": Strategy(place="carts in a shared store", needs_store=True),
+    "hybrid": Strategy(place="items in the store, rest local", tie="learn", needs_store=True),
+    "client_cookie": Strategy(place="carts in the shopper's cookie"),
+    "naive_blob": Strategy(place="carts as one blob in a store", needs_store=True),
+}
