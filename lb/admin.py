@@ -30,6 +30,7 @@ def create_admin(balancer: Balancer, operations: Operations) -> web.Application:
     app = web.Application()
     app.add_routes(
         [
+            web.get("/ready", admin.ready),
             web.get("/servers", admin.servers),
             web.put("/servers/{name}", admin.put_server),
             web.delete("/servers/{name}", admin.delete_server),
@@ -49,6 +50,12 @@ class Admin:
         self._balancer = balancer
         self._operations = operations
         self._feeds: set[Feed] = set()
+
+    async def ready(self, _: web.Request) -> web.Response:
+        """For whoever asks whether to send traffic here; it is no request to any server."""
+        if self._balancer.routing.pool.open:
+            return web.json_response({"status": "ready"})
+        return web.json_response({"status": "not ready", "message": "no server is up"}, status=503)
 
     async def servers(self, _: web.Request) -> web.Response:
         settings, routing = self._balancer.settings, self._balancer.routing

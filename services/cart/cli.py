@@ -51,6 +51,11 @@ def _range(name: str) -> str:
 @click.option("--id", "server_id", envvar="CART_ID", metavar="NAME", help=f"Default {_DEFAULTS.server_id}.")
 @click.option("--strategy", metavar="|".join(settings.STRATEGIES), help="Where carts live; default memory.")
 @click.option("--store-url", metavar="URL", help="redis://... or unix://...; where carts live in one.")
+@click.option(
+    "--store-password-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="For a store whose URL shall not hold its password.",
+)
 @click.option("--store-prefix", metavar="TEXT", help="Starts every key, so that sites can share a store.")
 @click.option(
     "--store-timeout", type=float, help=f"Seconds a store call may take, {_range('store_timeout')}."
@@ -71,12 +76,15 @@ def _range(name: str) -> str:
 @click.option("--drain", type=float, help=f"Seconds of answering on after SIGTERM, {_range('drain')}.")
 @click.option("--max-sessions", type=int, help=f"Carts held in memory, {_range('max_sessions')}.")
 @click.pass_context
-def main(context: click.Context, /, secret_file: Path | None, **raw: Any) -> None:
+def main(
+    context: click.Context, /, secret_file: Path | None, store_password_file: Path | None, **raw: Any
+) -> None:
     """One cart server of the lab's shop. Every flag is an environment name too: CART_LISTEN, ..."""
     # Until the server takes signals over, a stop is as clean as there is little to stop.
     signal.signal(signal.SIGTERM, _stop_at_once)
     try:
-        config = settings.build(raw | {"secret": _secret(secret_file)})
+        secrets = {"secret": _secret(secret_file), "store_password": _line_in(store_password_file)}
+        config = settings.build(raw | secrets)
         sock = _listen(config)
         _start_logging(config)
         server = _load(config)
@@ -99,9 +107,11 @@ def _stop_at_once(_signal: int, _frame: FrameType | None) -> None:
 
 def _secret(path: Path | None) -> str | None:
     """Never from argv, which everybody on the machine can read."""
-    if path:
-        return path.read_text(encoding="utf-8").strip()
-    return os.environ.get("CART_SECRET") or None
+    return _line_in(path) or os.environ.get("CART_SECRET") or None
+
+
+def _line_in(path: Path | None) -> str | None:
+    return path.read_text(encoding="utf-8").strip() if path else None
 
 
 def _listen(config: settings.Config) -> socket.socket:

@@ -48,6 +48,8 @@ class Config:
     server_id: str = "server-1"
     strategy: str = "memory"
     store_url: str = ""
+    #: Where the URL holds none.
+    store_password: str = field(default="", repr=False)
     #: Starts every key, so that sites can share a store.
     store_prefix: str = ""
     #: Bounds a whole store call. Past it the answer is 503, and nobody waits longer.

@@ -70,13 +70,14 @@ class Script:
 class Store:
     """``timeout`` bounds a whole call: the wait for a connection, the way there and back."""
 
-    def __init__(self, url: str, *, timeout: float, connections: int) -> None:
+    def __init__(self, url: str, *, password: str = "", timeout: float, connections: int) -> None:
         self._timeout = timeout
         self._heard = -_RECENT
         self._is_cut = False
         try:
             self._pool: BlockingConnectionPool = BlockingConnectionPool.from_url(
                 url,
+                password=password or None,
                 max_connections=connections,
                 timeout=None,
                 retry=Retry(NoBackoff(), 0),

@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 HOUSE = Path(__file__).parents[2]
 REQUIREMENTS = HOUSE / "requirements"
 PROJECT: dict[str, Any] = tomllib.loads((HOUSE / "pyproject.toml").read_text())
-LOCKS = ("run", "test")
+LOCKS = ("run", "test", "serve")
 
 
 def declared(name: str) -> dict[str, Requirement]:
@@ -110,6 +110,10 @@ def test_the_locks_agree_where_they_overlap() -> None:
     assert {name: test[name] for name in run.keys() & test.keys()} == {
         name: run[name] for name in run.keys() & test.keys()
     }
+
+
+def test_the_images_serve_with_the_very_libraries_that_a_run_uses() -> None:
+    assert pinned("serve").items() <= pinned("run").items()
 
 
 def test_a_run_installs_no_test_tool() -> None:

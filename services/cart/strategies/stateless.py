@@ -58,7 +58,10 @@ class Stateless:
         self._read = _script("read.lua")
         self._change = _script("change.lua")
         self._store = Store(
-            config.store_url, timeout=config.store_timeout, connections=config.store_connections
+            config.store_url,
+            password=config.store_password,
+            timeout=config.store_timeout,
+            connections=config.store_connections,
         )
 
     async def read(self, session: str) -> Answer:

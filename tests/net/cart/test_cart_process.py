@@ -22,6 +22,7 @@ from services.cart.wire import HEAD_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.net.cart.conftest import CartServer, CartServers, CartStore
 
@@ -112,6 +113,18 @@ class TestStart:
         add(one.client)
         two.client.cookies = one.client.cookies
         assert two.client.get("/cart").status_code == 200
+
+    def test_a_store_s_password_comes_from_a_file(
+        self, cart_servers: CartServers, store_own: CartStore, tmp_path: Path
+    ) -> None:
+        password = "known to the store alone"
+        (tmp_path / "password").write_text(f"{password}\n")
+        with store_own.client() as store:
+            store.config_set("requirepass", password)
+        flags = ("--strategy", "stateless", "--store-url", store_own.url)
+        told = cart_servers.start(*flags, CART_STORE_PASSWORD_FILE=f"{tmp_path}/password")
+        assert told.client.get("/ready").status_code == 200
+        assert "authenticate" in cart_servers.start(*flags).client.get("/ready").text
 
 
 class TestStop:

@@ -43,6 +43,17 @@ async def test_a_draining_server_keeps_its_sessions_and_gets_no_new_ones(
     assert await tied_to(lb, "s1")
 
 
+async def test_a_balancer_is_ready_while_a_server_can_take_a_new_session(
+    site: tuple[Lb, Backend, Backend],
+) -> None:
+    lb, *_ = site
+    await lb.put("s1", state="drain")
+    assert await lb.api("GET", "/ready") == (200, {"status": "ready"})
+    await lb.put("s2", state="maintenance")
+    assert (await lb.api("GET", "/ready"))[0] == 503
+    assert (await lb.counters())["requests"] == 0
+
+
 async def test_where_only_a_draining_server_is_left_new_clients_get_503(
     site: tuple[Lb, Backend, Backend],
 ) -> None:
