@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lab.timeline import ActBegan
 
@@ -53,5 +53,64 @@ JUDGE = Act(
     "one verdict an arm",
 )
 
-ALL = (STEADY, SHOP, CRASH, SHOP_ON, HEAL, READ_BACK, JUDGE)
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """The acts of one kind of fault. ``heal`` is None for one that is over by itself."""
+
+    crash: Act = CRASH
+    shop_on: Act = SHOP_ON
+    heal: Act | None = HEAL
+
+    @property
+    def acts(self) -> tuple[Act, ...]:
+        healing = () if self.heal is None else (self.heal,)
+        return (STEADY, SHOP, self.crash, self.shop_on, *healing, READ_BACK, JUDGE)
+
+
+def _story(crash: str, look_at: str, shop_on: str, heal: tuple[str, str] | None) -> Story:
+    healing = Act(HEAL.name, *heal) if heal else None
+    return Story(Act(CRASH.name, crash, look_at), replace(SHOP_ON, sentence=shop_on), healing)
+
+
+CRASHED = Story()
+STOPPED = replace(
+    CRASHED,
+    crash=replace(
+        CRASH,
+        sentence="One server is told to stop. It finishes what it has in its hands, politely, and goes.",
+    ),
+)
+RESTARTED = _story(
+    "One server is stopped and started again at once, as every deployment does.",
+    "how long is it away, and what does it still know?",
+    "Everybody comes back. The server is well again, and has forgotten everything.",
+    None,
+)
+FROZEN = _story(
+    "One server freezes in the middle of the traffic: its connections stand, and nothing answers.",
+    "nobody is refused, so only time tells the balancer; who waits, and for how long?",
+    "Everybody comes back. The balancer sends the frozen server's shoppers to the others.",
+    (
+        "The frozen server goes on as if nothing had been, with every cart in its memory.",
+        "its carts are there; is anybody sent to them?",
+    ),
+)
+CUT_OFF = _story(
+    "One server is cut off the balancer's network: it runs, and no shopper can reach it.",
+    "checks time out; who waits, and for how long?",
+    "Everybody comes back. The balancer sends the lonely server's shoppers to the others.",
+    (
+        "The cable is plugged in again. The server has every cart in its memory.",
+        "its carts are there; is anybody sent to them?",
+    ),
+)
+CUT_FROM_STORE = _story(
+    "One server is cut off the store: it runs, answers, and cannot reach a single cart.",
+    "it says that it is not ready; how many shoppers heard a 503 before the balancer asked?",
+    "Everybody comes back. The balancer sends everybody to servers that reach the store.",
+    ("The cable is plugged in again: the server reaches the store.", "all servers up"),
+)
+
+ALL = CRASHED.acts
 CALM = (STEADY, SHOP, READ_BACK, JUDGE)

@@ -29,9 +29,9 @@ from lab.workload.plan import FAST, SHOW, make_plan
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from lab.acts import Act
+    from lab.acts import Act, Story
     from lab.cluster.ports import Site
-    from lab.faults.crash import ServerCrash
+    from lab.faults.fault import ServerFault
     from lab.history import Operation
     from lab.pace import Pace
     from lab.settings import RunSettings
@@ -95,11 +95,12 @@ class Run:
             await self._until_the_crash(crowds, plan, clock)
             async with together(self._faults()):
                 await self.pace.look(2.0)
-                self._announce(acts.SHOP_ON)
+                self._announce(self._story.shop_on)
                 await asyncio.gather(*shopping)
                 await self.pace.look(1.0)
-                await self.pace.before(acts.HEAL.name)
-                self._announce(acts.HEAL)
+                if self._story.heal:
+                    await self.pace.before(acts.HEAL.name)
+                    self._announce(self._story.heal)
         await self.pace.look(1.5)
         await self.pace.before(acts.READ_BACK.name)
 
@@ -116,7 +117,7 @@ class Run:
             clock.hold()
             await self.pace.before(acts.CRASH.name)
             clock.start()
-        self._announce(acts.CRASH)
+        self._announce(self._story.crash)
         await clock.until(calm)
         clock.hold()
         await self._caught_up(crowds, CRASH_AFTER * plan.due_at(calm))
@@ -137,7 +138,11 @@ class Run:
                 )
             await asyncio.sleep(0.005)
 
-    def _faults(self) -> list[ServerCrash]:
+    @property
+    def _story(self) -> Story:
+        return FAULTS[self.settings.fault or ""].story
+
+    def _faults(self) -> list[ServerFault]:
         kind = FAULTS[self.settings.fault or ""]
         return [
             kind(name, victim, site, self.timeline, self.now)

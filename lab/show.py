@@ -16,6 +16,7 @@ from lab.cluster.family import Family
 from lab.cluster.limits import raise_file_limit
 from lab.cluster.processes import open_sites
 from lab.errors import LabError
+from lab.faults import FAULTS
 from lab.history import History
 from lab.interruption import interruptible
 from lab.judging import find
@@ -167,7 +168,7 @@ class Show:
 
     def _frame(self, settings: RunSettings, number: int) -> RunBegan:
         scenario = settings.scenario
-        played = acts.ALL if settings.fault else acts.CALM
+        played = FAULTS[settings.fault].story.acts if settings.fault else acts.CALM
         return RunBegan(
             self._now(),
             scenario.name,

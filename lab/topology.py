@@ -4,9 +4,34 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
 from lab.errors import UsageProblem
 from lab.strategies import STRATEGIES
+
+
+class Platform(StrEnum):
+    """Where the programs of a run live."""
+
+    PROCESSES = "processes"
+    DOCKER = "docker"
+    SWARM = "swarm"
+
+    @property
+    def flag(self) -> str:
+        """How to ask for it."""
+        return "without --docker and --swarm" if self is Platform.PROCESSES else f"--{self}"
+
+    @property
+    def words(self) -> str:
+        return _PLATFORM_WORDS[self]
+
+
+_PLATFORM_WORDS = {
+    Platform.PROCESSES: "with plain processes",
+    Platform.DOCKER: "in containers (--docker)",
+    Platform.SWARM: "on Swarm (--swarm)",
+}
 
 #: What can tie a shopper to a server, and what becomes of a tied request whose server is gone.
 TIES = ("none", "learn", "cookie", "hash")

@@ -1,12 +1,13 @@
 """The narrow doors through which runner, workload and faults touch a cluster.
 
-Each asks only for what it needs; ``processes.py`` implements them all, and so will any
-other way of running the same site.
+Each asks only for what it needs. Every kind of site implements ``Site``; what only some can do
+(``Cuts``) stands beside it, and a fault that asks for that says where it is possible.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -47,6 +48,39 @@ class Starts(Protocol):
         ...
 
 
+class Stops(Protocol):
+    async def stop(self, server: str) -> None:
+        """Ask ``server`` to end (SIGTERM), insist after a while; return when the process is gone."""
+        ...
+
+
+class Pauses(Protocol):
+    async def pause(self, server: str) -> None:
+        """Freeze ``server``; return when it runs no more."""
+        ...
+
+    async def resume(self, server: str) -> None:
+        """Let ``server`` go on; return when the balancer calls it up."""
+        ...
+
+
+class Side(StrEnum):
+    """Who is at the other end of one of a server's networks."""
+
+    BALANCER = "balancer"
+    STORE = "store"
+
+
+class Cuts(Protocol):
+    async def cut(self, server: str, side: Side) -> None:
+        """Take ``server`` off the network on which it meets ``side``."""
+        ...
+
+    async def mend(self, server: str, side: Side) -> None:
+        """Put ``server`` back on it; return when the balancer calls it up."""
+        ...
+
+
 class Samples(Protocol):
     async def sample(self) -> Sequence[ServerSample]:
         """Carts held, CPU and memory of every server; costs a few milliseconds."""
@@ -62,7 +96,7 @@ class Samples(Protocol):
         ...
 
 
-class Site(Kills, Crashes, Starts, Samples, Protocol):
+class Site(Kills, Crashes, Stops, Starts, Pauses, Samples, Protocol):
     """One running arm."""
 
     @property

@@ -8,6 +8,7 @@ another port is nothing special.
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 START_DEADLINE = 30.0
 _UP_DEADLINE = 30.0
 _CRASH_DEADLINE = 10.0
+#: Seconds that a server told to stop has before it is made to: what an engine grants a container.
+_STOP_GRACE = 10.0
 _LOOK_AGAIN = 0.1
 
 
@@ -113,6 +116,23 @@ class ProcessSite:
             await known.child.kill()
             await self._launch(server)
             await self._register(server)
+        await self._until_up([server])
+
+    async def stop(self, server: str) -> None:
+        child = self._server(server).child
+        child.is_end_expected = True
+        child.signal(signal.SIGTERM)
+        try:
+            async with asyncio.timeout(_STOP_GRACE):
+                await child.wait()
+        except TimeoutError:
+            await child.kill()
+
+    async def pause(self, server: str) -> None:
+        self._server(server).child.signal(signal.SIGSTOP)
+
+    async def resume(self, server: str) -> None:
+        self._server(server).child.signal(signal.SIGCONT)
         await self._until_up([server])
 
     async def sample(self) -> Sequence[ServerSample]:

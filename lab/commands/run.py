@@ -14,14 +14,16 @@ from lab.cluster.foreign.finding import find
 from lab.commands.help_pages import exit_code_table
 from lab.commands.parameters import Named, Share
 from lab.commands.what_to_try import own_command
+from lab.errors import UsageProblem
 from lab.faults import FAULTS
 from lab.scenarios import SCENARIOS
 from lab.settings import AT_ONCE, DEFAULT_SHOPPERS, RunSettings, read_expectations
 from lab.targets import Target
-from lab.topology import BALANCERS, OURS, behind
+from lab.topology import BALANCERS, OURS, Platform, behind
 
 if TYPE_CHECKING:
     from lab.scenario import Scenario
+    from lab.topology import Arm
 
 EPILOG = f"""
 \b
@@ -78,8 +80,8 @@ Examples:
 @click.option(
     "--fault",
     type=Named("fault", {name: name for name in FAULTS}),
-    metavar="kill|endpoint",
-    help="How it dies: SIGKILL, or POST /crash.  [default: the scenario's]",
+    metavar="|".join(FAULTS),
+    help="What happens to it.  [default: the scenario's]",
 )
 @click.option(
     "--keyless",
@@ -133,10 +135,11 @@ def run(
     check_strategies(chosen)
     target = Target(crash)
     target.check(chosen[0].server_names)
+    fault = _fault(scenario, fault, chosen, Platform.PROCESSES)
     settings = RunSettings(
         scenario=scenario, arms=chosen, shoppers=shoppers, target=target, keyless=keyless, fast=fast,
         seed=secrets.randbelow(1_000_000) if seed is None else seed,
-        fault=_fault(scenario, fault), expect=read_expectations(expect, scenario, chosen),
+        fault=fault, expect=read_expectations(expect, scenario, chosen),
         runs=runs.absolute(), redis_url=redis_url, command=own_command(), at_once=at_once,
     )  # fmt: skip
     # Half of the lab hangs on this import, and no other command should wait for it.
@@ -145,9 +148,12 @@ def run(
     return show(settings, Output(plain=plain, as_json=as_json, step=step))
 
 
-def _fault(scenario: Scenario, asked: str | None) -> str | None:
+def _fault(scenario: Scenario, asked: str | None, arms: tuple[Arm, ...], platform: Platform) -> str | None:
     if scenario.fault is None and asked is not None:
         raise click.UsageError(
             f"Scenario {scenario.name!r} breaks nothing; --fault {asked} has no place in it."
         )
-    return asked or scenario.fault
+    fault = asked or scenario.fault
+    if fault is not None and (refusal := FAULTS[fault].refusal(platform, arms)):
+        raise UsageProblem(refusal)
+    return fault

@@ -10,13 +10,18 @@ from typing import TYPE_CHECKING
 
 from lab.faults.endpoint import Endpoint
 from lab.faults.kill import Kill
+from lab.faults.pause import Pause
+from lab.faults.restart import Restart
+from lab.faults.stop import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lab.faults.crash import ServerCrash
+    from lab.faults.fault import ServerFault
 
 #: Fault by the name that ``--fault`` takes.
-FAULTS: Mapping[str, type[ServerCrash]] = {Kill.name: Kill, Endpoint.name: Endpoint}
+FAULTS: Mapping[str, type[ServerFault]] = {
+    fault.name: fault for fault in (Kill, Endpoint, Stop, Restart, Pause)
+}
 
-__all__ = ["FAULTS", "Endpoint", "Kill"]
+__all__ = ["FAULTS", "Endpoint", "Kill", "Pause", "Restart", "Stop"]

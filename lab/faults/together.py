@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
-    from lab.faults.crash import ServerCrash
+    from lab.faults.fault import ServerFault
 
 
 @asynccontextmanager
-async def together(faults: Iterable[ServerCrash]) -> AsyncIterator[None]:
+async def together(faults: Iterable[ServerFault]) -> AsyncIterator[None]:
     """Inflict all ``faults`` and heal them at the end of the block.
 
     Each is held by a task of its own, so that cancelling the block cancels no healing. When one cannot
@@ -34,7 +34,7 @@ async def together(faults: Iterable[ServerCrash]) -> AsyncIterator[None]:
             holder.result()
 
 
-async def _hold(fault: ServerCrash, begun: asyncio.Future[None], release: asyncio.Event) -> None:
+async def _hold(fault: ServerFault, begun: asyncio.Future[None], release: asyncio.Event) -> None:
     try:
         async with fault:
             begun.set_result(None)

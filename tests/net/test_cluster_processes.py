@@ -1,12 +1,10 @@
-"""A site of real processes: it starts, breaks, heals, reports and ends as the ports promise."""
+"""What is special about a site of real processes; what every site promises is in test_site_contract.py."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import sys
-import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +17,7 @@ from lab.cluster.child import Program
 from lab.cluster.errors import CannotStart, ChildLost
 from lab.cluster.family import Family
 from lab.cluster.processes import open_sites
-from lab.errors import UsageProblem
-from lab.topology import stateless_arm, sticky_arm
+from lab.topology import sticky_arm
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -62,19 +59,6 @@ async def ask(url: str, **options: Any) -> tuple[int, Any]:
         return answer.status, await answer.json()
 
 
-async def test_both_arms_start_side_by_side_and_every_server_answers(corner: Corner, tmp_path: Path) -> None:
-    arms = [sticky_arm(2), stateless_arm(2)]
-    async with Family("run", "test", tmp_path) as family, open_sites(arms, family) as sites:
-        for site in sites.values():
-            answers = [await ask(f"{site.front.url}/cart") for _ in range(4)]
-            assert {body["serverId"] for _, body in answers} == {"server-1", "server-2"}
-            _, listed = await ask(f"{site.admin.url}/servers")
-            assert {row["state"] for row in listed["servers"]} == {"up"}
-        assert sites["sticky"].store is None
-        assert sites["stateless"].store
-    assert not corner.left_over()
-
-
 async def test_a_killed_server_comes_back_under_its_name_on_a_new_port(
     corner: Corner, tmp_path: Path
 ) -> None:
@@ -95,90 +79,11 @@ async def test_a_killed_server_comes_back_under_its_name_on_a_new_port(
     assert [change.state for change in changes if change.server == "server-1"][-1] == "up"
 
 
-async def test_changes_of_state_are_told_on_the_clock_of_the_run(corner: Corner, tmp_path: Path) -> None:
-    changes: list[ServerChanged] = []
-    began = time.monotonic()
-
-    def clock() -> float:
-        return time.monotonic() - began
-
-    async with one_site(sticky_arm(1), tmp_path, clock=clock, on_change=changes.append):
-        ready_at = clock()
-    assert [change.state for change in changes] == ["starting", "up"]
-    assert all(change.arm == "sticky" and change.server == "server-1" for change in changes)
-    assert 0 < changes[0].at <= changes[1].at < ready_at + 0.5
-
-
-async def test_a_server_crashes_itself_when_asked(corner: Corner, tmp_path: Path) -> None:
-    async with one_site(stateless_arm(2), tmp_path) as site:
-        child = site.servers["server-2"].child
-        await site.crash("server-2")
-        assert await child.wait() == 1
-        await site.start("server-2")
-        assert site.servers["server-2"].child.is_running
-
-
 async def test_starting_a_server_that_runs_changes_nothing(corner: Corner, tmp_path: Path) -> None:
     async with one_site(sticky_arm(1), tmp_path) as site:
         pid = site.servers["server-1"].child.pid
         await site.start("server-1")
         assert site.servers["server-1"].child.pid == pid
-
-
-async def test_an_unknown_server_is_refused_with_the_nearest_name(corner: Corner, tmp_path: Path) -> None:
-    async with one_site(sticky_arm(2), tmp_path) as site:
-        for act in (site.kill, site.crash, site.start):
-            with pytest.raises(UsageProblem, match=r"'server-9'.*server-"):
-                await act("server-9")
-
-
-async def test_samples_tell_carts_and_loads_and_nothing_of_the_dead(corner: Corner, tmp_path: Path) -> None:
-    async with one_site(sticky_arm(2), tmp_path) as site:
-        order = {"item": "iPhone 15", "price": 1200}
-        async with (
-            aiohttp.ClientSession() as client,
-            client.post(f"{site.front.url}/cart/add", json=order) as answer,
-        ):
-            holder = answer.headers["X-Served-By"]
-        (other,) = set(site.servers) - {holder}
-        samples = {sample.server: sample for sample in await site.sample()}
-        assert (samples[holder].carts, samples[other].carts) == (1, 0)
-        assert all((s.memory or 0) > 1_000_000 and (s.cpu or 0) >= 0 for s in samples.values())
-        load = site.balancer_load()
-        assert load
-        assert load.memory > 1_000_000
-
-        await site.kill(holder)
-        samples = {sample.server: sample for sample in await site.sample()}
-        assert (samples[holder].carts, samples[holder].cpu, samples[holder].memory) == (None, None, None)
-        assert samples[other].carts == 0
-
-
-async def test_a_frozen_server_does_not_freeze_the_sampling(corner: Corner, tmp_path: Path) -> None:
-    async with one_site(sticky_arm(2), tmp_path) as site:
-        os.kill(site.servers["server-1"].child.pid, signal.SIGSTOP)
-        async with asyncio.timeout(5):
-            samples = await site.sample()
-        assert {sample.server: sample.carts for sample in samples} == {"server-1": None, "server-2": 0}
-
-
-async def test_a_stateless_server_holds_no_carts_to_count(corner: Corner, tmp_path: Path) -> None:
-    async with one_site(stateless_arm(1), tmp_path) as site:
-        assert [sample.carts for sample in await site.sample()] == [None]
-
-
-async def test_sessions_that_had_to_move_are_counted(corner: Corner, tmp_path: Path) -> None:
-    async with one_site(sticky_arm(2), tmp_path) as site, aiohttp.ClientSession() as client:
-        order = {"item": "iPhone 15", "price": 1200}
-        async with client.post(f"{site.front.url}/cart/add", json=order) as answer:
-            cookie = answer.headers["Set-Cookie"].partition(";")[0]
-            await site.kill(answer.headers["X-Served-By"])
-        assert site.sessions_moved == 0
-        status, cart = await ask(f"{site.front.url}/cart", headers={"Cookie": cookie})
-        assert (status, cart["cart"]) == (200, [])
-        async with asyncio.timeout(10):
-            while site.sessions_moved != 1:
-                await asyncio.sleep(0.01)
 
 
 async def test_a_server_that_cannot_start_ends_the_start_with_its_last_words(

@@ -2,13 +2,17 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import pytest
 
 from lab.errors import HealingFailed
-from lab.faults import Kill
+from lab.faults import FAULTS, Kill, Pause, Restart, Stop
 from lab.faults.together import together
 from lab.timeline import FaultBegan, FaultHealed, Timeline
+
+if TYPE_CHECKING:
+    from lab.faults.fault import ServerFault
 
 
 @dataclass
@@ -30,6 +34,15 @@ class Stage:
             raise ConnectionError(server)
         self.told.append(f"kill {server}")
 
+    async def stop(self, server: str) -> None:
+        self.told.append(f"stop {server}")
+
+    async def pause(self, server: str) -> None:
+        self.told.append(f"pause {server}")
+
+    async def resume(self, server: str) -> None:
+        self.told.append(f"resume {server}")
+
     async def start(self, server: str) -> None:
         if self.slow_to_start is not None:
             await self.slow_to_start.wait()
@@ -48,6 +61,37 @@ async def test_a_fault_begins_and_always_heals() -> None:
         assert stage.told == ["kill server-2"]
     assert stage.told == ["kill server-2", "start server-2"]
     assert [type(event) for event in timeline.events] == [FaultBegan, FaultHealed]
+
+
+@pytest.mark.parametrize(
+    ("fault", "inflicts", "heals"),
+    [(Stop, "stop server-2", "start server-2"), (Pause, "pause server-2", "resume server-2")],
+)
+async def test_what_a_fault_does_is_undone_when_the_block_fails(
+    fault: type[ServerFault], inflicts: str, heals: str
+) -> None:
+    stage = Stage()
+    with pytest.raises(RuntimeError, match="shoppers left"):
+        async with fault("sticky", "server-2", stage, Timeline(), lambda: 1.0):
+            raise RuntimeError("shoppers left")
+    assert stage.told == [inflicts, heals]
+
+
+async def test_a_restart_is_healed_before_anybody_goes_on() -> None:
+    stage, timeline = Stage(), Timeline()
+    async with Restart("sticky", "server-2", stage, timeline, lambda: 1.0):
+        assert stage.told == ["stop server-2", "start server-2"]
+        assert [type(event) for event in timeline.events] == [FaultBegan, FaultHealed]
+    assert len(stage.told) == 2
+    assert Restart.story.heal is None
+
+
+def test_every_fault_tells_what_it_does_and_what_it_undoes() -> None:
+    for name, fault in FAULTS.items():
+        assert name == fault.name
+        assert fault.did
+        assert fault.undid
+        assert fault.platforms
 
 
 async def test_a_fault_heals_when_the_block_fails() -> None:

@@ -111,6 +111,17 @@ def test_a_crash_by_the_endpoint_tells_the_same_story(run: Runs) -> None:
     assert done.ledger("stateless")["errors"]["seen"] == 0
 
 
+@pytest.mark.parametrize("fault", ["stop", "restart", "pause"])
+def test_to_a_sticky_shopper_it_is_all_the_same_how_their_server_went(run: Runs, fault: str) -> None:
+    """A paused server even has the cart still; but nobody is sent there any more."""
+    done = run("crash", *QUICK, "--fault", fault)
+    assert done.code == 0, done.stdout + done.stderr
+    assert done.ledger("sticky")["carts"]["lost"] > 0
+    assert done.ledger("stateless")["carts"]["lost"] == 0
+    assert {found["fault"] for found in done.results["faults"]} == {fault}
+    assert all(found["end"] for found in done.results["faults"])
+
+
 def test_without_a_fault_neither_design_loses_anything(run: Runs) -> None:
     done = run("calm", *QUICK)
     assert done.code == 0, done.stdout + done.stderr
