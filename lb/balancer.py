@@ -99,11 +99,15 @@ class Balancer:
         kind = head.status // 100
         self.counters.hrsp[kind] += 1
         server.counters.hrsp[kind] += 1
+        block, extra = head.block, b""
         if head.set_cookies or route.home is not server:
             left = sticky.settle(route, server, head.set_cookies, now)
             if left is not None:
                 self._on_moved(route, left, server)
-        block, extra = sticky.dress(route, server, head) if sticky.dresses else (head.block, b"")
+            if sticky.dresses:
+                block, extra = sticky.dress(route, server, head)
+        elif sticky.dresses_all:
+            block, extra = sticky.dress(route, server, head)
         if self.settings.lab_headers:
             extra += route.told(server)
         return block, extra

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from lb.request import Fields
     from lb.response import ResponseHead
 
+# Naming an enum's member costs a lookup each time; this one is named for every request.
+_VALID = Came.VALID
 _DAY: Final = 86_400
 _DIGITS: Final = 16
 _DATED = re.compile(rb"([^|]+)(?:\|(\d{1,12})\|(\d{1,12})(?:\|([0-9a-f]+))?)?")
@@ -71,6 +73,7 @@ class CookieSticky(Heirs):
     ) -> None:
         super().__init__()
         self._form = form
+        self.dresses_all = form.is_dated
         self._pool = pool
         self._failover = failover
         self._clock = clock
@@ -102,6 +105,8 @@ class CookieSticky(Heirs):
         """The first cookie of ours whose server can take the request wins; else the first that names
         one at all.
         """
+        if fields.tie is not None and fields.tie[0] == self._pool.epoch:
+            return Route(fields.sessions[0] if fields.sessions else None, fields.tie[1], _VALID)
         if fields.marks is None:
             fields.marks = tuple(value for line in fields.cookies for value in self._ours.findall(line))
             fields.sessions = sessions_of(self._app, fields.cookies)
@@ -117,6 +122,8 @@ class CookieSticky(Heirs):
             if late is not None:
                 came = late
             elif tie.server.available(tied=True):
+                if not self._form.is_dated:  # nothing but a change of the servers can make it wrong
+                    fields.tie = self._pool.epoch, Binding(tie.server, now)
                 return self._route(session, tie, now, Came.VALID)
             else:
                 tied = tied or tie

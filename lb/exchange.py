@@ -3,7 +3,7 @@
     route -> connect -> send -> head of the answer -> body -> over
       ^__________________|  failed: retry.decide says whether another server may get it
 
-What was sent of it is kept (``replay``) for as long as it may have to be sent again.
+The way to the server is ``delivery``; here is the way back.
 """
 
 from __future__ import annotations
@@ -13,18 +13,13 @@ from typing import TYPE_CHECKING
 
 from lb import retry, trouble
 from lb.answer import Answer
-from lb.body import frame
-from lb.http1 import CHUNKED
-from lb.log import UNTRACED, Trace
+from lb.delivery import Delivery
 from lb.refusals import REQUEST_ERROR, BadMessage, Unanswered
 from lb.replay import Replay
 from lb.retry import Decision, Phase
 
 if TYPE_CHECKING:
-    from lb.balancer import Balancer
     from lb.pool import Server
-    from lb.proxy import Client
-    from lb.request import RequestHead
     from lb.response import ResponseHead
     from lb.upstream import ServerConnection
 
@@ -32,102 +27,10 @@ if TYPE_CHECKING:
 _CONNECTING, _SENT, _ANSWERED = Phase.CONNECTING, Phase.SENT, Phase.ANSWERED
 
 
-class Exchange:
-    __slots__ = (
-        "_balancer", "_connection", "_fresh", "_occupies", "_patience", "_phase", "_replay",
-        "_request_done", "_trace", "answer", "client", "head", "over", "route", "server",
-    )  # fmt: skip
+class Exchange(Delivery):
+    """A delivery, and what comes of it."""
 
-    def __init__(self, balancer: Balancer, client: Client, head: RequestHead) -> None:
-        fields = head.fields
-        self._balancer = balancer
-        self.client = client
-        self.head = head
-        self.over = False
-        self.route = balancer.routing.sticky.find(fields, client.now, client.peer)
-        self.server: Server | None = None
-        self._connection: ServerConnection | None = None
-        self._phase = _CONNECTING
-        self._replay: Replay | None = None  # of a body only
-        self._request_done = fields.length == 0
-        self.answer: Answer | None = None
-        self._fresh = False
-        self._occupies = False
-        self._patience = balancer.settings.body_timeout
-        self._trace = Trace(balancer.log, client.now) if balancer.log is not None else UNTRACED
-
-    @property
-    def outlives_client(self) -> bool:
-        """Whether it goes on although its client will send no more: it may change something."""
-        return self._request_done and self.head.method not in retry.SAFE
-
-    # The request
-
-    def start(self) -> None:
-        try:
-            server = self.route.next(self._balancer.routing)
-        except Unanswered as reason:
-            self._give_up(reason)
-        else:
-            self._go_to(server)
-
-    def send(self, payload: bytes, *, last: bool) -> None:
-        """Pass on a piece of the request's body."""
-        if self.head.fields.length == CHUNKED:
-            payload = frame(payload, done=last)
-        self._request_done = last
-        replay = self._replay
-        if replay is None:
-            replay = self._replay = Replay(self.head.message, self._balancer.settings.replay_limit)
-        replay.add(payload)
-        if self._connection is None:  # all of it is still needed: wait for a server to take it
-            self.client.hold(held=replay.is_too_long)
-            return
-        if replay.is_too_long:
-            replay.forget()
-        self._await_progress()
-        self._connection.write(payload)
-
-    def _await_progress(self) -> None:
-        limit = self._balancer.settings.response_timeout if self._request_done else self._patience
-        self.client.deadline = monotonic() + limit
-
-    def _go_to(self, server: Server) -> None:
-        """A request that must not be repeated gets a fresh connection: the server could be closing
-        an idle one at this moment, and the 502 would blame a server that is well.
-        """
-        self.server = server
-        self._occupies = True
-        server.active += 1
-        server.requests += 1
-        lane = self._balancer.lanes[server]
-        connection = lane.take() if self.head.may_repeat and not self._fresh else None
-        if connection is None:
-            self.client.deadline = monotonic() + self._balancer.settings.connect_timeout + 1
-            lane.connect_for(self)
-        else:
-            server.counters.reuse += 1
-            self._use(connection)
-
-    def on_connected(self, connection: ServerConnection) -> bool:
-        """Whether the connection is still wanted."""
-        if self.over:
-            return False
-        connection.lane.server.counters.connect += 1
-        self._use(connection)
-        return True
-
-    def _use(self, connection: ServerConnection) -> None:
-        self._connection = connection
-        self._phase = _SENT
-        self.answer = None
-        self._await_progress()
-        self._trace.on_sent()
-        if self._replay is None:
-            connection.serve(self, self.head.message)
-        else:
-            self.client.hold(held=False)
-            connection.serve(self, self._replay.take(keep=self.head.may_repeat))
+    __slots__ = ()
 
     # The answer
 
@@ -136,6 +39,16 @@ class Exchange:
         self._phase = _ANSWERED
         if not self.head.fields.is_http10:
             self.client.write(head.start + head.block + b"\r\n")
+
+    def on_whole_answer(self, head: ResponseHead, payload: bytes) -> None:
+        """The usual: head and body came at once, so nothing has to be remembered between them."""
+        fields = self.head.fields
+        if fields.is_http10 or not (self._request_done and self.client.may_stay(fields)):
+            self.on_answer(head, payload, done=True)
+            return
+        block, extra = self._dress(head)
+        self.client.transport.write(b"%b%b%b\r\n%b" % (head.start, block, extra, payload))
+        self._finish()
 
     def on_answer(self, head: ResponseHead, payload: bytes, *, done: bool) -> None:
         """The head of a small answer is kept back until its body begins: a server that dies between
@@ -167,11 +80,15 @@ class Exchange:
 
     def _begin_answer(self, answer: Answer, payload: bytes, *, done: bool) -> None:
         self._phase = _ANSWERED
-        self._trace.on_answer()
-        block, extra = self._balancer.on_answer(self.route, self._asked(), answer.head, self.client.now)
+        block, extra = self._dress(answer.head)
         stays = self._request_done and self.client.may_stay(self.head.fields)
         answer.begin(payload, block, extra, stays=stays, done=done)
         self._after(done=done)
+
+    def _dress(self, head: ResponseHead) -> tuple[bytes, bytes]:
+        if self._trace is not None:
+            self._trace.on_answer(head.status)
+        return self._balancer.on_answer(self.route, self._asked(), head, self.client.now)
 
     def _after(self, *, done: bool) -> None:
         if done:
@@ -188,9 +105,7 @@ class Exchange:
             self._connection.hold(held=held)
 
     def _finish(self) -> None:
-        connection = self._leave_server()
-        self.over = True
-        self._trace.over(self, trouble.ORDINARY)
+        connection = self._end(trouble.ORDINARY)
         if connection is not None:
             connection.release(request_was_sent=self._request_done)
         self.client.on_exchange_over(was_read=self._request_done)
@@ -221,18 +136,18 @@ class Exchange:
         if self._phase is _ANSWERED:
             self._cut("P")
         else:
-            self._give_up(Unanswered(502, "http_protocol_error", error.detail))
+            self.give_up(Unanswered(502, "http_protocol_error", error.detail))
 
     def on_deadline(self) -> None:
         """Too long without progress, whoever of the two is to blame."""
         if self._phase is _ANSWERED:
             self._cut("s")
         elif not self._request_done:
-            self._give_up(Unanswered(408, REQUEST_ERROR, "the request's body stopped coming"))
+            self.give_up(Unanswered(408, REQUEST_ERROR, "the request's body stopped coming"))
         else:
             server = self._asked()
             self._balancer.suspect(server, None)
-            self._give_up(trouble.silent(server, self._balancer.settings.response_timeout))
+            self.give_up(trouble.silent(server, self._balancer.settings.response_timeout))
 
     def abandon(self, who: str = "C", status: int | None = None) -> None:
         """Give the request up, whatever the server makes of it; by default since the client went away."""
@@ -255,7 +170,7 @@ class Exchange:
         if decision is Decision.CUT:
             self._cut("S")
         elif decision is Decision.ANSWER_ERROR:
-            self._give_up(reason)
+            self.give_up(reason)
         elif self._fresh:
             self._balancer.on_retry(server)
             self._go_to(server)
@@ -269,28 +184,20 @@ class Exchange:
         self._end_unanswered(trouble.end_by(who, self._phase))
         self.client.cut()
 
-    def _give_up(self, reason: Unanswered) -> None:
+    def give_up(self, reason: Unanswered) -> None:
         self._end_unanswered(trouble.end_of(reason), reason.status)
         extra = self.route.told(self.server) if self._balancer.settings.lab_headers else b""
         self.client.refuse(reason, self.head, extra=extra, was_read=self._request_done)
 
     def _end_unanswered(self, end: str, status: int | None = None) -> None:
-        connection = self._leave_server()
-        self.over = True
-        self._trace.over(self, end, status)
+        connection = self._end(end, status)
         self._balancer.routing.sticky.abandon(self.route)
         if connection is not None:
             connection.drop()
 
-    def _leave_server(self) -> ServerConnection | None:
-        """Give back the slot; the connection, if there is one, is the caller's to keep or drop."""
-        if self._occupies:
-            self._asked().active -= 1
-            self._occupies = False
-        connection, self._connection = self._connection, None
+    def _end(self, end: str, status: int | None = None) -> ServerConnection | None:
+        connection = self._leave_server()
+        self.over = True
+        if self._trace is not None:
+            self._trace.over(self, end, status)
         return connection
-
-    def _asked(self) -> Server:
-        if self.server is None:
-            raise RuntimeError("an exchange heard from a server before it was routed to one")
-        return self.server

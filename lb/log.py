@@ -24,43 +24,28 @@ MOST_UNWRITTEN: Final = 4096
 Entry = dict[str, Any]
 
 
-class Untraced:
-    """When nobody wants to know."""
-
-    __slots__ = ()
-
-    def on_sent(self) -> None: ...
-
-    def on_answer(self) -> None: ...
-
-    def over(self, exchange: Exchange, end: str, status: int | None = None) -> None: ...
-
-
-UNTRACED: Final = Untraced()
-
-
-class Trace(Untraced):
+class Trace:
     """When one request got how far."""
 
-    __slots__ = ("_answered", "_began", "_log", "_sent")
+    __slots__ = ("_answered", "_began", "_log", "_sent", "_status")
 
     def __init__(self, log: RequestLog, began: float) -> None:
         self._log = log
         self._began = began
         self._sent = 0.0
         self._answered = 0.0
+        self._status: int | None = None
 
     def on_sent(self) -> None:
         self._sent = monotonic()
 
-    def on_answer(self) -> None:
+    def on_answer(self, status: int) -> None:
         self._answered = monotonic()
+        self._status = status
 
     def over(self, exchange: Exchange, end: str, status: int | None = None) -> None:
         """The request ended: ``end`` are the first two letters, ``status`` is of an answer of our own."""
-        if self._answered and exchange.answer is not None:
-            status = exchange.answer.head.status
-        self._log.add(self._entry(exchange, end, status))
+        self._log.add(self._entry(exchange, end, self._status or status))
 
     def _entry(self, exchange: Exchange, end: str, status: int | None) -> Entry:
         now = monotonic()

@@ -30,6 +30,8 @@ from lb.refusals import BadMessage
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from lb.learned import Binding
+
 _START = re.compile(rb"(" + TOKEN + rb"++) ([\x21\x22\x24-\x7e]++) ")
 _VERSION: Final = b" HTTP/"
 _REST = re.compile(rb"HTTP/1\.\d\r\n(" + FIELDS + rb")")
@@ -61,7 +63,7 @@ class Fields:
 
     __slots__ = (
         "block", "cookies", "expects_continue", "has_key", "host", "is_http10", "keep_alive", "length",
-        "marks", "onward", "raw", "sessions", "upgrade", "via",
+        "marks", "onward", "raw", "sessions", "tie", "upgrade", "via",
     )  # fmt: skip
 
     def __init__(self, raw: bytes, block: bytes) -> None:
@@ -80,6 +82,7 @@ class Fields:
         self.onward = b""
         self.sessions: tuple[str, ...] | None = None
         self.marks: tuple[bytes, ...] | None = None
+        self.tie: tuple[int, Binding] | None = None
 
 
 class RequestHead:

@@ -6,6 +6,7 @@ Order of decision: the tie, then failover when the tied server cannot take it, t
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from lb.refusals import Unanswered
@@ -54,8 +55,14 @@ class Went(StrEnum):
 
 
 #: An enum's member costs a lookup each time it is named; these are named for every request.
-_UNREAD, _DOWN = Came.UNREAD, Came.DOWN
+_UNREAD, _DOWN, _VALID = Came.UNREAD, Came.DOWN, Came.VALID
 _UNSAID, _AS_IT_WAS = Went.UNREAD, Went.NONE
+
+
+@lru_cache(maxsize=1024)
+def _at_home(server: str) -> bytes:
+    """What is told most of all: ``server`` was the first to be asked, since the session lives there."""
+    return b"X-Lab-Server: %b\r\nX-Lab-Tries: 1\r\nX-Lab-Sticky: VN\r\n" % server.encode()
 
 
 class Route:
@@ -102,11 +109,13 @@ class Route:
             server = self._elsewhere(bound, routing)
         if server is None:
             raise self._nobody_left()
-        self.met += (server,)
+        self.met = (*self.met, server)
         return server
 
     def told(self, server: Server | None) -> bytes:
         """The same in header fields for a learner: who answered, how many were tried, whom it left."""
+        if self.came is _VALID and self.went is _AS_IT_WAS and len(self.met) == 1 and server is self.home:
+            return _at_home(self.met[0].name)
         fields = b"X-Lab-Tries: %d\r\n" % max(1, len(self.met))
         if self.came is not _UNREAD:
             fields += f"X-Lab-Sticky: {self.came}{self.went}\r\n".encode("ascii")

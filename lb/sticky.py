@@ -43,10 +43,13 @@ def sessions_of(pattern: re.Pattern[bytes], cookies: Sequence[bytes]) -> tuple[s
 
 
 class Sticky(Protocol):
-    """``dresses``: it has a say in the field lines of answers."""
+    """``dresses``: it has a say in the field lines of answers, be it only of those that set a cookie or
+    come from elsewhere than the session's home; ``dresses_all``: in those of all.
+    """
 
     mode: str
     dresses: bool
+    dresses_all: bool
 
     def onward(self, fields: Fields) -> bytes:
         """The request's field lines as a server is to get them."""
@@ -85,6 +88,7 @@ class _Undressed:
     """Leaves all field lines as they are."""
 
     dresses = False
+    dresses_all = False
 
     def onward(self, fields: Fields) -> bytes:
         return fields.block

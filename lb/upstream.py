@@ -133,15 +133,15 @@ class ServerConnection(asyncio.Protocol):
             head = parse_response(data[: end + 2], exchange.head.method)
             data = data[end + 4 :]
             if head.status >= _FIRST_FINAL_STATUS:
+                self._unread = b""
                 break
             if head.status == SWITCHING_PROTOCOLS:
                 self._switch(exchange, head, data)
                 return
             exchange.on_interim(head)
-        self._unread = b""
         if len(data) == head.length:  # the usual: the whole answer came in one piece
             self.in_step = head.keep_alive
-            exchange.on_answer(head, data, done=True)
+            exchange.on_whole_answer(head, data)
             return
         self._keepable = head.keep_alive
         body = self._body = body_of(head.length)
