@@ -30,6 +30,14 @@ EXIT_ENVIRONMENT = 4
     help="A server; repeat it.",
 )
 @click.option(
+    "--backup",
+    "backups",
+    multiple=True,
+    metavar="NAME=HOST:PORT",
+    envvar=["LB_BACKUP", "LB_BACKUPS"],
+    help="A server for when no other takes new sessions; repeat it.",
+)
+@click.option(
     "--discover",
     multiple=True,
     metavar="NAME=HOST:PORT",
@@ -41,6 +49,7 @@ def main(
     listen: str,
     admin: str | None,
     servers: tuple[str, ...],
+    backups: tuple[str, ...],
     discover: tuple[str, ...],
     failover: str,
     **others: Any,
@@ -59,6 +68,7 @@ def main(
             listen=address_of(listen),
             admin=address_of(admin) if admin else None,
             servers=servers_of(servers),
+            backups=servers_of(backups),
             discover=names_of(discover),
             failover=Failover(failover),
             cookie_secret=os.environ.get("LB_COOKIE_SECRET", ""),  # arguments are seen by everybody

@@ -77,7 +77,7 @@ class Admin:
             address = address_of(str(wanted["address"])) if "address" in wanted else None
             _check_wishes(wanted, known=server is not None or address is not None, name=name)
             if address is not None:
-                server = self._operations.place(name, address)
+                server = self._operations.place(name, address, backup=wanted.get("backup", False))
         except BadSetting as error:
             raise _refusal(web.HTTPBadRequest, str(error)) from error
         if server is None:
@@ -177,10 +177,12 @@ def _server(server: Server) -> dict[str, Any]:
     return {
         "name": server.name,
         "address": str(server.address),
-        "state": server.state.shown,
+        "state": server.shown,
         "cause": server.cause,
+        "code": server.code,
         "changed_at": server.changed_at,
         "weight": server.weight,
+        "backup": server.backup,
         "active": server.active,
         "sessions": server.sessions,
         "requests": server.requests,
@@ -203,7 +205,7 @@ async def _json_object(request: web.Request) -> dict[str, Any]:
         wanted = await request.json()
     except ValueError as error:
         raise _refusal(web.HTTPBadRequest, f"the body is not JSON: {error}") from error
-    allowed = {"address", "state", "weight"}
+    allowed = {"address", "backup", "state", "weight"}
     if not isinstance(wanted, dict) or not wanted or not wanted.keys() <= allowed:
         raise _refusal(web.HTTPBadRequest, f"expected an object of one or more of {sorted(allowed)}")
     return wanted
@@ -215,6 +217,8 @@ def _check_wishes(wanted: dict[str, Any], *, known: bool, name: str) -> None:
         raise _refusal(web.HTTPNotFound, f"there is no server {name}; give its address to add it")
     if wanted.get("state", "ready") not in WISHES:
         raise BadSetting(f"state is {wanted['state']!r}; expected one of {', '.join(WISHES)}")
+    if not isinstance(wanted.get("backup", False), bool) or ("backup" in wanted and "address" not in wanted):
+        raise BadSetting("backup is true or false, and said when a server is added with its address")
     weight = wanted.get("weight", 1)
     if isinstance(weight, bool) or not isinstance(weight, int) or not 0 <= weight <= MAX_WEIGHT:
         raise BadSetting(f"weight is {weight!r}; expected a whole number from 0 to {MAX_WEIGHT}")

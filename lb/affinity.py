@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
+from itertools import chain
 from math import ceil
 from typing import TYPE_CHECKING, Final
 
@@ -54,8 +55,9 @@ class HashSticky(Stateless):
         _, _, name = source.partition(":")
         self._in_block = finder(re.escape(name.encode("ascii"))) if source.startswith(_HEADER) else None
         self._epoch = -1
-        self._members: list[tuple[str, int]] = []
+        self._members: list[tuple[str, int, bool]] = []
         self._all: Table = Mod(())
+        self._reserve: Table = Mod(())
         self._first = lru_cache(maxsize=_MOST_CACHED)(self._compute_first)
 
     def find(self, fields: Fields, now: float, peer: str = "") -> Route:
@@ -73,7 +75,7 @@ class HashSticky(Stateless):
         route.key = key
         if chosen is not home:
             route.home = home
-            route.left_because = "servers changed" if home.available(tied=False) else home.state.shown
+            route.left_because = "servers changed" if home.available(tied=False) else home.shown
             if chosen is not server:
                 route.left_because = "busy"
             elif not home.available(tied=False):
@@ -115,10 +117,11 @@ class HashSticky(Stateless):
 
     def _rebuild(self) -> None:
         """A server's state matters to ``mod`` alone; the others change only with who there is."""
-        members = sorted((server.name, server.weight) for server in self._pool)
+        members = sorted((server.name, server.weight, server.backup) for server in self._pool)
         if members != self._members:
             self._members = members
-            self._all = self._make(self._pool)
+            self._all = self._make(server for server in self._pool if not server.backup)
+            self._reserve = self._make(server for server in self._pool if server.backup)
         self._first.cache_clear()
         self._epoch = self._pool.epoch
 
@@ -127,8 +130,10 @@ class HashSticky(Stateless):
         return next(self._all.walk(key), None), next(self._open_ones(key), None)
 
     def _open_ones(self, key: bytes) -> Iterator[Server]:
-        table = self._make(self._pool.open) if self._renumbers else self._all
-        return (server for server in table.walk(key) if server.available(tied=False))
+        if self._renumbers:
+            return self._make(self._pool.open).walk(key)
+        walk = chain(self._all.walk(key), self._reserve.walk(key))
+        return (server for server in walk if server.open)
 
 
 @lru_cache(maxsize=1024)

@@ -50,24 +50,28 @@ class Balancer:
 
     # Servers
 
-    def add_server(self, name: str, address: Address, cause: str = "added") -> Server:
-        server = self.routing.pool.add(name, address)
+    def add_server(self, name: str, address: Address, cause: str, code: str, *, backup: bool) -> Server:
+        server = self.routing.pool.add(name, address, backup=backup)
+        server.code = code
         self.lanes[server] = Lane(
             server,
             connect_timeout=self.settings.connect_timeout,
             most_idle=self.settings.most_idle,
         )
-        self.events.tell("server", server=name, **{"from": None}, to=server.state.shown, cause=cause)
+        self._tell(name, None, server.shown, cause, code)
         return server
 
-    def remove_server(self, server: Server, cause: str) -> None:
-        self.tell(self.routing.pool.remove(server, cause))
+    def remove_server(self, server: Server, cause: str, code: str) -> None:
+        self.tell(self.routing.pool.remove(server, cause, code))
         self.lanes.pop(server).close()
 
     def tell(self, change: Change | None) -> None:
-        if change is not None and change.before.shown != change.after.shown:
-            facts: dict[str, Any] = {"from": change.before.shown, "to": change.after.shown}
-            self.events.tell("server", server=change.server, **facts, cause=change.cause)
+        if change is not None and change.words[0] != change.words[1]:
+            self._tell(change.server.name, *change.words, change.cause, change.code)
+
+    def _tell(self, server: str, before: str | None, after: str, cause: str, code: str) -> None:
+        facts = {"from": before, "to": after, "cause": cause, "code": code}
+        self.events.tell("server", server=server, **facts)
 
     def suspect(self, server: Server, result: Result | None) -> None:
         """Live traffic met trouble: ``result`` is as good as a failed check, None asks for one now."""

@@ -108,7 +108,7 @@ class Watcher:
         event = self.health.record(result, server.state)
         if event is None:
             return
-        change = self._balancer.routing.pool.apply(server, event, str(result))
+        change = self._balancer.routing.pool.apply(server, event, str(result), result.code)
         if change is not None and event is Event.FAILED:
             server.counters.chkdown += 1
         self._balancer.tell(change)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from lb.pool import Address, State
+from lb.pool import LOOKUP, Address, State
 from lb.roster import Roster, name_of
 
 if TYPE_CHECKING:
@@ -116,9 +116,9 @@ class Discovery:
         name = name_of(self._prefix, address)
         leaving = self._leaving.pop(name, None)
         if self._balancer.routing.pool.get(name) is None:
-            self._operations.place(name, address, f"found as {self._name.host}")
+            self._operations.place(name, address, f"found as {self._name.host}", LOOKUP)
         elif leaving is not None and leaving.drained:
-            self._operations.wish(leaving.server, "ready", f"found again as {self._name.host}")
+            self._operations.wish(leaving.server, "ready", f"found again as {self._name.host}", LOOKUP)
 
     def _leave(self, address: Address) -> None:
         name = name_of(self._prefix, address)
@@ -127,7 +127,7 @@ class Discovery:
             return
         is_ours = server.state in (State.STARTING, State.UP, State.DOWN)
         if is_ours:
-            self._operations.wish(server, "drain", f"no longer found as {self._name.host}")
+            self._operations.wish(server, "drain", f"no longer found as {self._name.host}", LOOKUP)
         deadline = monotonic() + self._balancer.settings.discover_drain
         self._leaving[name] = _Leaving(server, deadline, is_ours)
 
@@ -138,7 +138,7 @@ class Discovery:
                 del self._leaving[name]
             elif monotonic() >= leaving.deadline or (server.active == 0 and not self._is_missed(server)):
                 del self._leaving[name]
-                self._operations.remove(server, f"no longer found as {self._name.host}")
+                self._operations.remove(server, f"no longer found as {self._name.host}", LOOKUP)
 
     def _is_missed(self, server: Server) -> bool:
         """Whether sessions may still come back to it. Who holds a cookie is not known here."""

@@ -25,6 +25,7 @@ _CHOICES = {
 
 #: setting: what --help says about it. Type and default are those of Settings.
 _HELP = {
+    "allbackups": "Use all backups together, not only the first that is well.",
     "resolve_interval": "Seconds between look-ups of each name to discover.",
     "resolve_hold": "Seconds that its servers are kept while it cannot be looked up.",
     "discover_drain": "Seconds that a server is drained at most when its address has vanished.",

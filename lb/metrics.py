@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lb.balancer import Balancer
     from lb.pool import Server
 
-_STATES = ("starting", "up", "draining", "maintenance", "down")
+_STATES = ("starting", "up", "draining", "maintenance", "down", "backup")
 
 #: metric name: (what it counts, field of ServerCounters)
 _SERVER_COUNTERS = {
@@ -99,5 +99,5 @@ def _gauges(servers: list[Server]) -> Iterator[Metric]:
         weight.add_metric([server.name], server.weight)
         requests.add_metric([server.name], server.requests)
         for state in _STATES:
-            status.add_metric([server.name, state], int(server.state.shown == state))
+            status.add_metric([server.name, state], int(server.shown == state))
     yield from (current, tied, weight, requests, status)

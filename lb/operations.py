@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lb.pool import Event
+from lb.pool import ADDED, OPERATOR, Event
 from lb.settings import check_name
 
 if TYPE_CHECKING:
@@ -21,23 +21,25 @@ class Operations:
         self._balancer = balancer
         self._checks = checks
 
-    def place(self, name: str, address: Address, cause: str = "added") -> Server:
+    def place(
+        self, name: str, address: Address, cause: str = "added", code: str = ADDED, *, backup: bool = False
+    ) -> Server:
         """Add server ``name`` at ``address``, or tell where it lives now."""
         check_name(name)
         pool = self._balancer.routing.pool
         server = pool.get(name)
         if server is None:
-            server = self._balancer.add_server(name, address, cause)
+            server = self._balancer.add_server(name, address, cause, code, backup=backup)
             self._checks.watch(server)
         else:
             self._balancer.tell(pool.move(server, address))
             self._checks.start_over(server)
         return server
 
-    def wish(self, server: Server, word: str, cause: str = "") -> None:
+    def wish(self, server: Server, word: str, cause: str = "", code: str = OPERATOR) -> None:
         """``cause`` says who wants it; the operator by default."""
         event = WISHES[word]
-        change = self._balancer.routing.pool.apply(server, event, cause or f"{word} by the operator")
+        change = self._balancer.routing.pool.apply(server, event, cause or f"{word} by the operator", code)
         self._balancer.tell(change)
         if change is not None and event is Event.READY:
             self._checks.start_over(server)
@@ -45,6 +47,6 @@ class Operations:
     def weigh(self, server: Server, weight: int) -> None:
         self._balancer.routing.pool.weigh(server, weight)
 
-    def remove(self, server: Server, cause: str = "removed by the operator") -> None:
+    def remove(self, server: Server, cause: str = "removed by the operator", code: str = OPERATOR) -> None:
         self._checks.forget(server)
-        self._balancer.remove_server(server, cause)
+        self._balancer.remove_server(server, cause, code)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from lb.pool import TRANSITIONS, State
+from lb.pool import BACKUP, TRANSITIONS, State
 
 _END = "[*]"
 
@@ -18,7 +18,8 @@ def states() -> str:
     arrows: dict[tuple[State, State], list[str]] = defaultdict(list)
     for (before, event), after in TRANSITIONS.items():
         arrows[before, after].append(event.value)
-    lines = [f"    {_END} --> {_node(State.STARTING)}: added"]
+    lines = [f'    state "{State.UP}, or {BACKUP} in reserve" as {_node(State.UP)}']
+    lines += [f"    {_END} --> {_node(State.STARTING)}: added"]
     lines += [
         f"    {_node(before)} --> {_node(after)}: {', '.join(events)}"
         for (before, after), events in arrows.items()

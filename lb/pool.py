@@ -10,7 +10,8 @@ The picture::
        any --remove--> GONE                         remove   it left the pool
 
 * STARTING: no check has succeeded yet at this address; gets nothing.
-* UP: gets new sessions and its own.
+* UP: gets new sessions and its own. A backup server that is well is shown as ``backup``: it gets new
+  sessions only while no ordinary server takes any, and keeps those it got when one is back.
 * DRAINING: keeps its own sessions, gets no new ones. Checks go on.
 * DRAINING_DOWN: draining, and checks fail. Shown as ``down``; a state of its own so that a server
   that comes back is still draining: being down for a moment must not undo the operator's word.
@@ -19,6 +20,9 @@ The picture::
 * GONE: no longer in the pool; only old ties and requests in flight still know it.
 
 Whether a request may go to a server is decided in one place, ``Server.available``.
+
+Every change has a cause in words and a code: HAProxy's for the check that led to it (L7OK, L4CON, L7STS
+...), or one of those below.
 """
 
 from __future__ import annotations
@@ -30,7 +34,7 @@ from typing import TYPE_CHECKING
 from lb.counters import ServerCounters
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
 
 class State(StrEnum):
@@ -57,6 +61,14 @@ class Event(StrEnum):
     MOVED = "moved"
     REMOVED = "removed"
 
+
+#: Codes of what no check led to: the operator's word, a DNS name, the beginning.
+OPERATOR = "OPER"
+LOOKUP = "DNS"
+ADDED = "NEW"
+
+#: How UP is shown of a backup server.
+BACKUP = "backup"
 
 #: An enum's member costs a lookup each time it is named; these two are named for every request.
 _UP, _DRAINING = State.UP, State.DRAINING
@@ -107,11 +119,17 @@ class Address:
 class Change:
     """A server went from one state to another. ``at`` is Unix time."""
 
-    server: str
+    server: Server
     before: State
     after: State
     cause: str
+    code: str
     at: float
+
+    @property
+    def words(self) -> tuple[str, str]:
+        """The states as they are shown, before and after."""
+        return self.server.word_for(self.before), self.server.word_for(self.after)
 
 
 @dataclass(slots=True, eq=False)
@@ -119,14 +137,18 @@ class Server:
     """One server: its identity is ``name``; the address may change under it.
 
     ``residence`` counts its addresses, so that a connection knows whether it still leads there.
-    ``active`` requests are in flight on it, ``sessions`` are tied to it by the learned table.
+    ``active`` requests are in flight on it, ``sessions`` are tied to it by the learned table. ``open``:
+    it takes new sessions now.
     """
 
     name: str
     address: Address
     weight: int = 1
+    backup: bool = False
     state: State = State.STARTING
+    open: bool = False
     cause: str = "not checked yet"
+    code: str = ADDED
     changed_at: float = 0.0
     residence: int = 0
     active: int = 0
@@ -136,16 +158,32 @@ class Server:
 
     def available(self, *, tied: bool) -> bool:
         """Whether a request may go there; ``tied`` means its session already lives there."""
-        if self.state is _UP:
-            return tied or self.weight > 0
-        return tied and self.state is _DRAINING
+        return self.open or (tied and (self.state is _UP or self.state is _DRAINING))
+
+    @property
+    def is_able(self) -> bool:
+        """Whether it could take new sessions, though a backup need not be asked to."""
+        return self.state is _UP and self.weight > 0
+
+    def word_for(self, state: State) -> str:
+        """``state`` of this server as it is shown."""
+        return BACKUP if self.backup and state is _UP else state.shown
+
+    @property
+    def shown(self) -> str:
+        return self.word_for(self.state)
 
 
 class Pool:
-    """The servers by name. ``open`` are those that take new sessions, ``epoch`` counts its changes."""
+    """The servers by name. ``open`` are those that take new sessions, ``epoch`` counts its changes.
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    Of the backup servers only the first that is well is used, or with ``all_backups`` all of them
+    (HAProxy's ``option allbackups``).
+    """
+
+    def __init__(self, clock: Callable[[], float], *, all_backups: bool = False) -> None:
         self._clock = clock
+        self._all_backups = all_backups
         self._servers: dict[str, Server] = {}
         self.open: tuple[Server, ...] = ()
         self.epoch = 0
@@ -159,10 +197,10 @@ class Pool:
     def get(self, name: str) -> Server | None:
         return self._servers.get(name)
 
-    def add(self, name: str, address: Address, weight: int = 1) -> Server:
+    def add(self, name: str, address: Address, weight: int = 1, *, backup: bool = False) -> Server:
         if name in self._servers:
             raise ValueError(f"a server named {name} is in the pool already")
-        server = Server(name, address, weight, changed_at=self._clock())
+        server = Server(name, address, weight, backup, changed_at=self._clock())
         self._servers[name] = server
         return server
 
@@ -176,20 +214,32 @@ class Pool:
         server.weight = weight
         self._reopen()
 
-    def remove(self, server: Server, cause: str = "removed by the operator") -> Change | None:
+    def remove(
+        self, server: Server, cause: str = "removed by the operator", code: str = OPERATOR
+    ) -> Change | None:
         del self._servers[server.name]
-        return self.apply(server, Event.REMOVED, cause)
+        return self.apply(server, Event.REMOVED, cause, code)
 
-    def apply(self, server: Server, event: Event, cause: str) -> Change | None:
+    def stand_in(self, met: Collection[Server]) -> Server | None:
+        """A backup for a request that ``met`` all others in vain, before they are known to be down."""
+        return next((s for s in self._servers.values() if s.backup and s.is_able and s not in met), None)
+
+    def apply(self, server: Server, event: Event, cause: str, code: str = OPERATOR) -> Change | None:
         """Bring ``event`` to ``server``; None where it changes nothing."""
         before = server.state
         after = TRANSITIONS.get((before, event))
         if after is None:
             return None
-        server.state, server.cause, server.changed_at = after, cause, self._clock()
+        server.state, server.changed_at = after, self._clock()
+        server.cause, server.code = cause, code
+        server.open = False
         self._reopen()
-        return Change(server.name, before, after, cause, server.changed_at)
+        return Change(server, before, after, cause, code, server.changed_at)
 
     def _reopen(self) -> None:
-        self.open = tuple(s for s in self._servers.values() if s.available(tied=False))
+        able = [server for server in self._servers.values() if server.is_able]
+        ordinary = [server for server in able if not server.backup]
+        self.open = tuple(ordinary or (able if self._all_backups else able[:1]))
+        for server in self._servers.values():
+            server.open = server in self.open
         self.epoch += 1

@@ -64,6 +64,8 @@ async def serve(settings: Settings) -> bool:
         runner, admin_at = await _open_admin(balancer, operations, settings.admin)
         for name, address in settings.servers.items():
             operations.place(name, address)
+        for name, address in settings.backups.items():
+            operations.place(name, address, backup=True)
         searches = [Discovery(name, at, balancer, operations) for name, at in settings.discover.items()]
         _announce(balancer.listens_on, admin_at, settings)
         await told.wait()
@@ -92,7 +94,7 @@ def _open_log(name: str) -> FileIO:
 
 
 def _routing(settings: Settings) -> Routing:
-    pool = Pool(time.time)
+    pool = Pool(time.time, all_backups=settings.allbackups)
     balance = ALGORITHMS[settings.balance](Random())  # noqa: S311 - no secret hangs on it
     return Routing(pool, _sticky(settings, pool), balance, settings.failover)
 
@@ -158,6 +160,7 @@ async def _open_admin(
 
 
 def _announce(front: Address, admin: Address | None, settings: Settings) -> None:
+    """``detection_seconds``: the longest that checks alone need to notice a server that froze."""
     detection = worst_case_detection(
         settings.inter, settings.fastinter, settings.fall, settings.check_timeout
     )
@@ -170,6 +173,7 @@ def _announce(front: Address, admin: Address | None, settings: Settings) -> None
         "admin_host": admin.host if admin else None,
         "admin_port": admin.port if admin else None,
         "pid": os.getpid(),
+        "detection_seconds": detection,
     }
     sys.stdout.write(json.dumps(line) + "\n")
     sys.stdout.flush()

@@ -107,6 +107,7 @@ class Route:
             server = bound
         else:
             server = self._elsewhere(bound, routing)
+        server = server or routing.pool.stand_in(self.met)
         if server is None:
             raise self._nobody_left()
         self.met = (*self.met, server)
@@ -126,17 +127,15 @@ class Route:
         return b"X-Lab-Server: " + server.name.encode() + b"\r\n" + fields
 
     def _elsewhere(self, bound: Server, routing: Routing) -> Server | None:
-        self.left_because = self.left_because or bound.state.shown
+        self.left_because = self.left_because or bound.shown
         self.came = _DOWN
         if not routing.failover.may_leave:
-            detail = (
-                f"the session lives on {bound.name}, which is {bound.state.shown}, and failover is strict"
-            )
+            detail = f"the session lives on {bound.name}, which is {bound.shown}, and failover is strict"
             raise Unanswered(503, "destination_unavailable", detail)
         # Requests of one session that fail over at the same time must not part ways.
         heir = routing.sticky.heir(self)
         if heir is None or heir in self.met or not heir.available(tied=True):
-            heir = routing.balance.pick(routing.pool, self.met)
+            heir = routing.balance.pick(routing.pool, self.met) or routing.pool.stand_in(self.met)
             if heir is not None:
                 routing.sticky.promise(self, heir)
         return heir

@@ -77,6 +77,8 @@ class Settings:
     listen: Address
     admin: Address | None = None
     servers: Mapping[str, Address] = field(default_factory=dict)
+    backups: Mapping[str, Address] = field(default_factory=dict)
+    allbackups: bool = False
     discover: Mapping[str, Address] = field(default_factory=dict)
     resolve_interval: float = 1.0
     resolve_hold: float = 30.0
@@ -130,6 +132,8 @@ class Settings:
             if value < least:
                 raise BadSetting(f"{name} is {value}; expected at least {least}")
         self._check_cookies()
+        if twice := sorted(self.servers.keys() & self.backups.keys()):
+            raise BadSetting(f"{twice[0]} is a server and a backup; a name is an identity and must be unique")
         if not _HASH_KEY.fullmatch(self.hash_key):
             raise BadSetting(f"{self.hash_key!r} is nothing to hash; expected cookie, address or header:NAME")
         if 0 < self.hash_balance_factor <= _FAIR_SHARE:

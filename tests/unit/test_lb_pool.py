@@ -72,6 +72,68 @@ def test_every_state_can_be_left_and_every_server_removed(state: State) -> None:
     assert TRANSITIONS[state, Event.REMOVED] is State.GONE
 
 
+def pool_of(*names: str, backups: tuple[str, ...] = (), all_backups: bool = False) -> Pool:
+    pool = Pool(clock=lambda: 42.0, all_backups=all_backups)
+    for name in (*names, *backups):
+        pool.apply(pool.add(name, HERE, backup=name in backups), Event.PASSED, "L7OK")
+    return pool
+
+
+def taking(pool: Pool) -> list[str]:
+    return [server.name for server in pool.open]
+
+
+def test_a_backup_takes_new_sessions_only_while_no_other_does() -> None:
+    pool = pool_of("s1", "s2", backups=("b1", "b2"))
+    assert taking(pool) == ["s1", "s2"]
+    s1, s2, b1, _ = pool
+    pool.apply(s1, Event.FAILED, "L4CON")
+    pool.apply(s2, Event.DRAIN, "")
+    assert taking(pool) == ["b1"]
+    pool.apply(b1, Event.FAILED, "L4CON")
+    assert taking(pool) == ["b2"]
+    pool.apply(s2, Event.READY, "")
+    assert taking(pool) == ["s2"]
+
+
+def test_all_backups_share_the_work_where_that_is_asked_for() -> None:
+    pool = pool_of("s1", backups=("b1", "b2"), all_backups=True)
+    (s1, *_) = pool
+    pool.weigh(s1, 0)
+    assert taking(pool) == ["b1", "b2"]
+
+
+def test_a_backup_keeps_the_sessions_it_got_when_the_others_are_back() -> None:
+    pool = pool_of("s1", backups=("b1",))
+    _, b1 = pool
+    assert b1.available(tied=True)
+    assert not b1.available(tied=False)
+    assert b1.shown == "backup"
+    pool.apply(b1, Event.FAILED, "L4CON")
+    assert (b1.shown, b1.available(tied=True)) == ("down", False)
+
+
+def test_a_server_that_left_the_pool_takes_nothing() -> None:
+    pool = pool_of("s1")
+    (s1,) = pool
+    pool.remove(s1)
+    assert not s1.available(tied=True)
+
+
+def test_a_change_says_why_in_words_and_in_a_code() -> None:
+    pool = pool_of("s1")
+    (s1,) = pool
+    change = pool.apply(s1, Event.FAILED, "L4CON refused", "L4CON")
+    assert change is not None
+    assert (change.words, change.cause, change.code, change.at) == (
+        ("up", "down"),
+        "L4CON refused",
+        "L4CON",
+        42.0,
+    )
+    assert (s1.code, s1.changed_at) == ("L4CON", 42.0)
+
+
 def test_nothing_leaves_the_state_gone() -> None:
     assert not [pair for pair in TRANSITIONS if pair[0] is State.GONE]
 
@@ -135,5 +197,6 @@ def test_the_picture_in_the_readme_is_drawn_from_the_table() -> None:
 
 
 def test_the_picture_shows_every_transition_once() -> None:
-    labels = [label for line in states().splitlines()[2:] for label in line.partition(": ")[2].split(", ")]
+    arrows = [line for line in states().splitlines() if " --> " in line and not line.endswith(": added")]
+    labels = [label for line in arrows for label in line.partition(": ")[2].split(", ")]
     assert Counter(labels) == Counter(event.value for _, event in TRANSITIONS)

@@ -177,8 +177,10 @@ async def test_the_pool_is_shown_as_it_is(site: tuple[Lb, Backend, Backend]) -> 
         "address": s1.address,
         "state": "up",
         "cause": "L7OK 200",
+        "code": "L7OK",
         "changed_at": 0,
         "weight": 1,
+        "backup": False,
         "active": 0,
         "sessions": 1,
         "requests": 1,
@@ -225,6 +227,7 @@ async def test_events_tell_of_servers_and_sessions_as_it_happens(site: tuple[Lb,
                     break
     assert [event["seq"] for event in told] == list(range(1, len(told) + 1))
     servers = [(event["server"], event["from"], event["to"]) for event in told if event["kind"] == "server"]
+    assert {event["code"] for event in told if event["kind"] == "server"} >= {"NEW", "L7OK", "L4CON"}
     assert servers[:2] == [("s1", None, "starting"), ("s2", None, "starting")]
     assert ("s1", "up", "down") in servers
     (moved,) = [event for event in told if event["kind"] == "moved"]
@@ -264,6 +267,7 @@ async def test_metrics_are_prometheus_text_and_agree_with_the_counters(
         ("PUT", "/servers/s1", {"weight": -1}, 400, "from 0 to 256"),
         ("PUT", "/servers/s1", {"weight": True}, 400, "whole number"),
         ("PUT", "/servers/s1", {"colour": "red"}, 400, "expected an object of one or more of"),
+        ("PUT", "/servers/s1", {"backup": True}, 400, "said when a server is added"),
         ("PUT", "/servers/s1", [], 400, "expected an object"),
         ("DELETE", "/servers/s9", None, 404, "the servers are: s1, s2"),
         ("GET", "/sessions?limit=0", None, 400, "from 1 to 1000"),

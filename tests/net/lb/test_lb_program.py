@@ -36,6 +36,7 @@ def run(*flags: str, **environment: str) -> subprocess.CompletedProcess[str]:
         (["--listen", "nowhere"], "expected HOST:PORT"),
         (["--server", "a=127.0.0.1:1", "--server", "a=127.0.0.1:2"], "a name is an identity"),
         (["--server", "127.0.0.1:1"], "expected NAME=HOST:PORT"),
+        (["--server", "a=127.0.0.1:1", "--backup", "a=127.0.0.1:2"], "a is a server and a backup"),
         (["--sticky", "glue"], "'none', 'learn'"),
         (["--fall", "0"], "expected at least 1"),
         (["--cookie-name", "cart_sid"], "are both called cart_sid"),
@@ -102,6 +103,7 @@ async def test_the_first_line_says_where_it_listens(start_lb: StartLb) -> None:
         "admin_host": "127.0.0.1",
         "admin_port": lb.said["admin_port"],
         "pid": lb.process.pid,
+        "detection_seconds": 1.2,
     }
     assert lb.port > 0
 
