@@ -182,6 +182,7 @@ def _server(server: Server) -> dict[str, Any]:
         "code": server.code,
         "changed_at": server.changed_at,
         "weight": server.weight,
+        "pace": round(server.pace, 3),
         "backup": server.backup,
         "active": server.active,
         "sessions": server.sessions,

@@ -39,7 +39,7 @@ class RoundRobin:
         turns = self._turns
         if not avoid and turns:
             turn, order, server = turns[0]
-            heapq.heapreplace(turns, (turn + 1 / server.weight, order, server))
+            heapq.heapreplace(turns, (turn + 1 / server.pace, order, server))
             return server
         return self._pick_other(avoid)
 
@@ -49,7 +49,7 @@ class RoundRobin:
             return None
         turn, order, server = entry = min(others)
         self._turns.remove(entry)
-        self._turns.append((turn + 1 / server.weight, order, server))
+        self._turns.append((turn + 1 / server.pace, order, server))
         heapq.heapify(self._turns)
         return server
 
@@ -71,8 +71,8 @@ class LeastConn:
         candidates = [server for server in pool.open if server not in avoid]
         if not candidates:
             return None
-        least = min((server.active + 1) / server.weight for server in candidates)
-        busier = {server for server in pool.open if (server.active + 1) / server.weight > least}
+        least = min((server.active + 1) / server.pace for server in candidates)
+        busier = {server for server in pool.open if (server.active + 1) / server.pace > least}
         return self._ties.pick(pool, busier.union(avoid))
 
 
@@ -95,10 +95,10 @@ class TwoDraws:
         if not candidates:
             return first
         second = self._draw(candidates)
-        return min(first, second, key=lambda server: (server.active + 1) / server.weight)
+        return min(first, second, key=lambda server: (server.active + 1) / server.pace)
 
     def _draw(self, servers: list[Server]) -> Server:
-        return self._lots.choices(servers, [server.weight for server in servers])[0]
+        return self._lots.choices(servers, [server.pace for server in servers])[0]
 
 
 ALGORITHMS: dict[str, Callable[[Random], Balance]] = {

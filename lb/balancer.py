@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lb.counters import Counters
 from lb.log import refusal
 from lb.proxy import Client
+from lb.slowstart import SlowStart
 from lb.upstream import Lane
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class Balancer:
         self.on_trouble: Callable[[Server, Result | None], None] = lambda server, result: None  # noqa: ARG005
         self._all_gone = asyncio.Event()
         self.lanes: dict[Server, Lane] = {}
+        self.slow_start = SlowStart(settings.slowstart)
         self._loop = asyncio.get_running_loop()
         self._sweeping = self._loop.call_later(SWEEP_SECONDS, self._sweep)
 
@@ -66,7 +68,10 @@ class Balancer:
         self.lanes.pop(server).close()
 
     def tell(self, change: Change | None) -> None:
-        if change is not None and change.words[0] != change.words[1]:
+        if change is None:
+            return
+        self.slow_start.on_change(change, monotonic())
+        if change.words[0] != change.words[1]:
             self._tell(change.server.name, *change.words, change.cause, change.code)
 
     def _tell(self, server: str, before: str | None, after: str, cause: str, code: str) -> None:
@@ -148,6 +153,7 @@ class Balancer:
         for lane in self.lanes.values():
             lane.close_idle(self.settings.server_idle_timeout)
         self.routing.sticky.expire(now)
+        self.slow_start.go_on(now)
         if self.log is not None:
             self.log.flush()
         self._sweeping = self._loop.call_later(SWEEP_SECONDS, self._sweep)

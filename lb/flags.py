@@ -49,6 +49,7 @@ _HELP = {
     "inter": "Seconds between checks.",
     "fastinter": "The same while a server is not settled.",
     "downinter": "The same while it is down.",
+    "slowstart": "Seconds in which a server that came up gets its whole weight; 0: at once.",
     "rise": "Successes in a row that bring a server up.",
     "fall": "Failures in a row that take it down.",
     "check_timeout": "Seconds a check may take.",

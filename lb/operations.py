@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from lb.pool import ADDED, OPERATOR, Event
@@ -20,6 +21,13 @@ class Operations:
     def __init__(self, balancer: Balancer, checks: Checks) -> None:
         self._balancer = balancer
         self._checks = checks
+
+    def begin(self) -> None:
+        """Place the servers of the settings."""
+        settings = self._balancer.settings
+        for name, address in (settings.servers | settings.backups).items():
+            server = self.place(name, address, "given at the start", backup=name in settings.backups)
+            self._balancer.slow_start.exempt(server)
 
     def place(
         self, name: str, address: Address, cause: str = "added", code: str = ADDED, *, backup: bool = False
@@ -46,6 +54,7 @@ class Operations:
 
     def weigh(self, server: Server, weight: int) -> None:
         self._balancer.routing.pool.weigh(server, weight)
+        self._balancer.slow_start.go_on(monotonic())
 
     def remove(self, server: Server, cause: str = "removed by the operator", code: str = OPERATOR) -> None:
         self._checks.forget(server)

@@ -138,7 +138,7 @@ class Server:
 
     ``residence`` counts its addresses, so that a connection knows whether it still leads there.
     ``active`` requests are in flight on it, ``sessions`` are tied to it by the learned table. ``open``:
-    it takes new sessions now.
+    it takes new sessions now. ``pace`` is what it has of its weight while it is warming up.
     """
 
     name: str
@@ -149,12 +149,16 @@ class Server:
     open: bool = False
     cause: str = "not checked yet"
     code: str = ADDED
+    pace: float = field(init=False)
     changed_at: float = 0.0
     residence: int = 0
     active: int = 0
     sessions: int = 0
     requests: int = 0
     counters: ServerCounters = field(default_factory=ServerCounters)
+
+    def __post_init__(self) -> None:
+        self.pace = self.weight
 
     def available(self, *, tied: bool) -> bool:
         """Whether a request may go there; ``tied`` means its session already lives there."""
@@ -211,7 +215,7 @@ class Pool:
         return self.apply(server, Event.MOVED, f"re-addressed to {address}")
 
     def weigh(self, server: Server, weight: int) -> None:
-        server.weight = weight
+        server.weight = server.pace = weight
         self._reopen()
 
     def remove(

@@ -62,10 +62,7 @@ async def serve(settings: Settings) -> bool:
     try:
         front = await _listen(balancer, settings.listen)
         runner, admin_at = await _open_admin(balancer, operations, settings.admin)
-        for name, address in settings.servers.items():
-            operations.place(name, address)
-        for name, address in settings.backups.items():
-            operations.place(name, address, backup=True)
+        operations.begin()
         searches = [Discovery(name, at, balancer, operations) for name, at in settings.discover.items()]
         _announce(balancer.listens_on, admin_at, settings)
         await told.wait()

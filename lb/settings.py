@@ -10,7 +10,7 @@ from lb.failover import Failover
 from lb.pool import Address
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
 #: What can tie a session to a server.
 MODES = ("none", "learn", "cookie", "hash")
@@ -76,10 +76,10 @@ class Settings:
 
     listen: Address
     admin: Address | None = None
-    servers: Mapping[str, Address] = field(default_factory=dict)
-    backups: Mapping[str, Address] = field(default_factory=dict)
+    servers: dict[str, Address] = field(default_factory=dict)
+    backups: dict[str, Address] = field(default_factory=dict)
     allbackups: bool = False
-    discover: Mapping[str, Address] = field(default_factory=dict)
+    discover: dict[str, Address] = field(default_factory=dict)
     resolve_interval: float = 1.0
     resolve_hold: float = 30.0
     discover_drain: float = 30.0
@@ -104,6 +104,7 @@ class Settings:
     inter: float = 0.5
     fastinter: float = 0.1
     downinter: float = 0.5
+    slowstart: float = 0.0
     rise: int = 1
     fall: int = 2
     check_timeout: float = 0.5
@@ -127,6 +128,8 @@ class Settings:
             value = getattr(self, name)
             if not 0 < value <= _LONGEST:
                 raise BadSetting(f"{name} is {value:g} s; expected more than 0 and at most {_LONGEST} s")
+        if not 0 <= self.slowstart <= _LONGEST:
+            raise BadSetting(f"slowstart is {self.slowstart:g} s; expected 0 for none, at most {_LONGEST} s")
         for name, least in _COUNTS.items():
             value = getattr(self, name)
             if value < least:

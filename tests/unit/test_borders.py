@@ -67,6 +67,7 @@ PURE = (
     "lb/roster.py",
     "lb/route.py",
     "lb/settings.py",
+    "lb/slowstart.py",
     "lb/sticky.py",
     "lb/trouble.py",
     "services/cart/config.py",

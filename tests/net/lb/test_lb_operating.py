@@ -180,6 +180,7 @@ async def test_the_pool_is_shown_as_it_is(site: tuple[Lb, Backend, Backend]) -> 
         "code": "L7OK",
         "changed_at": 0,
         "weight": 1,
+        "pace": 1,
         "backup": False,
         "active": 0,
         "sessions": 1,
