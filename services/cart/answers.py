@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import Response
 
 from services.cart.catalogue import units
-from services.cart.errors import BadCookie, CartError, StoreCut
-from services.cart.session import CLEAR_COOKIE, SET_COOKIE
+from services.cart.errors import BadCart, BadCookie, CartError, StoreCut
+from services.cart.session import CLEAR_CARRIED, CLEAR_COOKIE, SET_CARRIED, SET_COOKIE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +41,10 @@ def cart(seen: Seen, catalogue: Catalogue) -> Response:
             "items": _lines(seen.order.lines, catalogue),
             "total": units(seen.order.total),
         }
-    return as_json(content, headers=_cart_headers(seen))
+    answer = as_json(content, headers=_cart_headers(seen))
+    if seen.carried:
+        answer.headers.append("Set-Cookie", SET_CARRIED.format(seen.carried))
+    return answer
 
 
 def _cart_headers(seen: Seen) -> dict[str, str]:
@@ -71,6 +74,8 @@ def error(problem: CartError) -> Response:
             headers["X-Write"] = "not-attempted"
     if isinstance(problem, BadCookie):
         headers["Set-Cookie"] = CLEAR_COOKIE
+    if isinstance(problem, BadCart) and problem.clears:
+        headers["Set-Cookie"] = CLEAR_CARRIED
     return refusal(problem.status, problem.code, str(problem), headers)
 
 

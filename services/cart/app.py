@@ -52,7 +52,7 @@ def create_app(config: Config) -> FastAPI:
         telemetry=_NO_TELEMETRY,
     )
     app.state.config = config
-    app.state.shop = Shop(config.server_id, products, Cookies(config.secret), strategy)
+    app.state.shop = Shop(config.server_id, products, Cookies(*config.secrets), strategy)
     app.state.readiness = readiness
     app.state.traffic = traffic
     app.add_middleware(Envelope, server_id=config.server_id, readiness=readiness, traffic=traffic)

@@ -64,7 +64,12 @@ def _range(name: str) -> str:
 @click.option(
     "--secret-file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Signs cookies, the same on all servers of a site; or the environment's CART_SECRET.",
+    help="Signs cookies, the same on all servers of a site; or the environment's CART_SECRET. Further "
+    "lines (or CART_OLD_SECRETS) are older ones, still understood.",
+)
+@click.option("--cookie-max", type=int, help=f"Characters of a carried cart, {_range('cookie_max')}.")
+@click.option(
+    "--rollback", metavar="|".join(settings.ROLLBACKS), help="An older carried cart; refusing needs a store."
 )
 @click.option("--chaos/--no-chaos", default=None, help="Allow POST /crash; default no.")
 @click.option(
@@ -83,7 +88,7 @@ def main(
     # Until the server takes signals over, a stop is as clean as there is little to stop.
     signal.signal(signal.SIGTERM, _stop_at_once)
     try:
-        secrets = {"secret": _secret(secret_file), "store_password": _line_in(store_password_file)}
+        secrets = {**_secrets(secret_file), "store_password": _line_in(store_password_file)}
         config = settings.build(raw | secrets)
         sock = _listen(config)
         _start_logging(config)
@@ -105,9 +110,18 @@ def _stop_at_once(_signal: int, _frame: FrameType | None) -> None:
     raise SystemExit(0)
 
 
-def _secret(path: Path | None) -> str | None:
-    """Never from argv, which everybody on the machine can read."""
-    return _line_in(path) or os.environ.get("CART_SECRET") or None
+def _secrets(path: Path | None) -> dict[str, Any]:
+    """Never from argv, which everybody on the machine can read.
+
+    A file holds one secret a line, the one that signs first.
+    """
+    if path:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        secret, *old = [line.strip() for line in lines if line.strip()] or [""]
+    else:
+        secret = os.environ.get("CART_SECRET", "")
+        old = os.environ.get("CART_OLD_SECRETS", "").split()
+    return {"secret": secret or None, "old_secrets": tuple(old)}
 
 
 def _line_in(path: Path | None) -> str | None:

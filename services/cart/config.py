@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-STRATEGIES = ("memory", "stateless", "naive_blob")
+STRATEGIES = ("memory", "stateless", "client_cookie", "naive_blob")
+ROLLBACKS = ("allow", "refuse")
 NEEDS_STORE = frozenset({"stateless", "naive_blob"})
 _LOOPBACK = "127.0.0.1"
 _STORE_SCHEMES = ("redis://", "rediss://", "unix://")
@@ -27,6 +28,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "drain": (0, 600),
     "store_timeout": (0.01, 60),
     "store_connections": (1, 1_000),
+    "cookie_max": (200, 4_000),
     "max_sessions": (1, 10_000_000),
 }
 
@@ -56,6 +58,12 @@ class Config:
     store_timeout: float = 1.0
     store_connections: int = 16
     secret: str = field(default=LOOPBACK_SECRET, repr=False)
+    #: Secrets of before: cookies that they signed or sealed are still good, and are made no more.
+    old_secrets: tuple[str, ...] = field(default=(), repr=False)
+    #: client_cookie: characters of a sealed cart. Browsers drop what is longer than about 4,096.
+    cookie_max: int = 3_900
+    #: client_cookie: what becomes of an older cart than the newest that was given out.
+    rollback: str = "allow"
     chaos: bool = False
     crash_delay: float = 1.0
     #: A cart that nobody touches for so long expires.
@@ -67,6 +75,11 @@ class Config:
     #: How long after SIGTERM new requests are still answered, while /ready says no.
     drain: float = 1.0
     max_sessions: int = 500_000
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The one that signs first."""
+        return (self.secret, *self.old_secrets)
 
     @property
     def is_loopback(self) -> bool:
@@ -111,6 +124,13 @@ def _check_names(config: Config) -> None:
         raise BadSetting(
             "strategy", f"{config.strategy!r} is no strategy; there are {', '.join(STRATEGIES)}.{hint}"
         )
+    if config.rollback not in ROLLBACKS:
+        raise BadSetting("rollback", f"{config.rollback!r} is neither {' nor '.join(ROLLBACKS)}.")
+    if config.rollback == "refuse" and not config.store_url:
+        raise BadSetting(
+            "rollback",
+            "refusing an old cart takes a store that knows the newest: name one with --store-url.",
+        )
     if config.strategy in NEEDS_STORE and not config.store_url:
         raise BadSetting(
             "store_url",
@@ -131,5 +151,5 @@ def _check_secret(config: Config) -> None:
             f"{config.listen_host} is not loopback, so cookies need a secret of their own, the same on "
             "every server of the site: export CART_SECRET=$(openssl rand -hex 32).",
         )
-    if len(config.secret) < _SECRET_MIN:
+    if min(map(len, config.secrets)) < _SECRET_MIN:
         raise BadSetting("secret", f"a secret has at least {_SECRET_MIN} characters.")

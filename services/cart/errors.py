@@ -5,6 +5,7 @@
     CartError
     ├── Refusal             the request is at fault; nothing was written
     │   ├── BadBody 400/413/422   NotForSale 404   WrongPrice 422   BadKey 400   BadCookie 400
+    │   ├── BadCart 400   CartRolledBack 409   CartTooLarge 413   of a cart that the shopper carries
     │   ├── LineIsFull 409   NothingToBuy 409   RevisionMoved 412   KeyReused 422
     │   └── Guarded 403
     ├── StoreCut 503        the store cannot be asked; ``attempted`` says whether it may have acted
@@ -49,6 +50,38 @@ class BadKey(Refusal):
 
 class BadCookie(Refusal):
     code = "bad_session_cookie"
+
+
+class BadCart(Refusal):
+    """A carried cart that cannot be opened. ``clears``: it never will be, so the answer clears it."""
+
+    code = "bad_cart_cookie"
+
+    def __init__(self, message: str, *, clears: bool = True) -> None:
+        super().__init__(f"{message} This answer clears it: the next add starts anew." if clears else message)
+        self.clears = clears
+
+
+class CartRolledBack(Refusal):
+    status = 409
+    code = "cart_rolled_back"
+
+    def __init__(self, *, carried: int, newest: int) -> None:
+        super().__init__(
+            f"The cart in the cookie is of revision {carried}, but {newest} was given out already. Send the "
+            "newest cookie; if its answer was lost, send that change again with its Idempotency-Key."
+        )
+
+
+class CartTooLarge(Refusal):
+    status = 413
+    code = "cart_too_large"
+
+    def __init__(self, *, size: int, most: int) -> None:
+        super().__init__(
+            f"With this change the cart takes {size} characters of cookie, and {most} are allowed here: a "
+            "browser would drop it without a word. Nothing was changed; take something out first."
+        )
 
 
 class LineIsFull(Refusal):

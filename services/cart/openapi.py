@@ -37,7 +37,7 @@ _HEADERS = {
     name: {"description": text, "schema": {"type": "string"}}
     for name, text in {
         "X-Served-By": "The server that answered",
-        "X-Session-Origin": "Where the cart was found: new, local, store, backup, rebuilt or none",
+        "X-Session-Origin": "Where the cart was found: new, local, store, client, backup, rebuilt or none",
         "ETag": "The cart's revision",
     }.items()
 }

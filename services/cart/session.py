@@ -18,6 +18,8 @@ from itsdangerous import BadSignature, Signer
 from services.cart.errors import BadCookie
 
 COOKIE = "cart_sid"
+#: Beside it where shoppers carry their carts: the cart, sealed.
+CARRIED = "cart_box"
 _ID_BYTES = 32
 _FINGERPRINT_DIGITS = 12
 #: An id and its signature are 87 characters; much more is no cookie of ours.
@@ -30,6 +32,8 @@ class Session:
 
     id: str
     wire: str
+    #: The cart itself where the strategy is that its shopper carries it; empty elsewhere.
+    carried: str = ""
 
     @property
     def fingerprint(self) -> str:
@@ -37,10 +41,12 @@ class Session:
 
 
 class Cookies:
-    """Mints and verifies; all servers of a site share ``secret``."""
+    """Mints and verifies; all servers of a site share ``secret``, and know older ones alike."""
 
-    def __init__(self, secret: str) -> None:
-        self._signer = Signer(secret, salt="cart-session", digest_method=hashlib.sha256)
+    def __init__(self, secret: str, *older: str) -> None:
+        self._signer, *_ = self._signers = [
+            Signer(each, salt="cart-session", digest_method=hashlib.sha256) for each in (secret, *older)
+        ]
 
     def mint(self) -> Session:
         session_id = secrets.token_urlsafe(_ID_BYTES)
@@ -50,35 +56,44 @@ class Cookies:
 
     def read(self, header: str | None) -> Session | None:
         """The session of a Cookie header, None when it names none; a false one is refused."""
-        wire = _value_in(header or "")
+        wire = _value_in(header or "", COOKIE)
         if not wire:
             return None
         if len(wire) > _LONGEST:
             raise BadCookie(f"The cookie {COOKIE} has {len(wire)} characters; ours are shorter. {_NEXT}")
-        try:
-            session_id = self._signer.unsign(wire.encode("utf-8", "replace")).decode()
-        except BadSignature:
-            raise BadCookie(f"{_NOT_OURS} {_NEXT}") from None
-        # Base64 can be written in several ways; only ours is the cookie, or a cart had many names.
-        if not hmac.compare_digest(self._signer.sign(session_id), wire.encode("utf-8", "replace")):
-            raise BadCookie(f"{_NOT_OURS} {_NEXT}")
-        return Session(session_id, wire)
+        sent = wire.encode("utf-8", "replace")
+        for signer in self._signers:
+            if (session_id := _unsigned(signer, sent)) is not None:
+                return Session(session_id, wire, _value_in(header or "", CARRIED))
+        raise BadCookie(f"{_NOT_OURS} {_NEXT}")
+
+
+def _unsigned(signer: Signer, sent: bytes) -> str | None:
+    try:
+        session_id = signer.unsign(sent).decode()
+    except BadSignature:
+        return None
+    # Base64 can be written in several ways; only ours is the cookie, or a cart had many names.
+    return session_id if hmac.compare_digest(signer.sign(session_id), sent) else None
 
 
 _NOT_OURS = f"The cookie {COOKIE} was not made by this site, or was cut."
 _NEXT = "This answer clears it; send the request again without it and you get a cart of your own."
 
-SET_COOKIE = f"{COOKIE}={{}}; Path=/; HttpOnly; SameSite=Lax"
+_ATTRIBUTES = "Path=/; HttpOnly; SameSite=Lax"
+SET_COOKIE = f"{COOKIE}={{}}; {_ATTRIBUTES}"
+SET_CARRIED = f"{CARRIED}={{}}; {_ATTRIBUTES}"
 CLEAR_COOKIE = f"{COOKIE}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax"
+CLEAR_CARRIED = CLEAR_COOKIE.replace(COOKIE, CARRIED)
 
 
-def _value_in(header: str) -> str:
+def _value_in(header: str, wanted: str) -> str:
     """The first value under our name.
 
     Some clients send back the whole Set-Cookie line; its attributes are pairs like any other here.
     """
     for pair in header.split(";"):
         name, _, value = pair.partition("=")
-        if name.strip() == COOKIE:
+        if name.strip() == wanted:
             return value.strip().strip('"')
     return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -33,6 +34,7 @@ class Seen:
     session: Session | None = None
     order: Order | None = None
     replayed: bool = False
+    carried: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ class Shop:
     async def look(self, session: Session | None) -> Seen:
         if session:
             try:
-                return _seen(await self.strategy.read(session.id), session)
+                return _seen(await self.strategy.read(session.id, session.carried), session)
             except NoSuchSession:
                 pass
         return Seen(Cart(), "none", self.server_id)
@@ -59,11 +61,13 @@ class Shop:
         if_revision: int | None = None,
     ) -> Seen:
         """Change the session's cart; without one, start a cart where the change makes sense of it."""
-        order_id = secrets.token_hex(_ORDER_ID_BYTES) if change.verb is Verb.CHECKOUT else ""
+        order_id = _order_id(session, key) if change.verb is Verb.CHECKOUT else ""
         ask = Ask(change, key=key, if_revision=if_revision, order_id=order_id)
         if session:
             try:
-                return _seen(await self.strategy.change(session.id, ask), session)
+                return _seen(
+                    await self.strategy.change(session.id, replace(ask, carried=session.carried)), session
+                )
             except NoSuchSession:
                 pass
         if change.verb is Verb.CHECKOUT:
@@ -75,5 +79,14 @@ class Shop:
         return _seen(replace(answer, origin="new"), session)
 
 
+def _order_id(session: Session | None, key: str | None) -> str:
+    """With a key always the same, so that a checkout sent again is the same order for everybody."""
+    if session and key:
+        return hashlib.sha256(f"{session.id} {key}".encode()).hexdigest()[: 2 * _ORDER_ID_BYTES]
+    return secrets.token_hex(_ORDER_ID_BYTES)
+
+
 def _seen(answer: Answer, session: Session) -> Seen:
-    return Seen(answer.cart, answer.origin, answer.server, session, answer.order, answer.replayed)
+    return Seen(
+        answer.cart, answer.origin, answer.server, session, answer.order, answer.replayed, answer.carried
+    )

@@ -38,6 +38,8 @@ from services.cart.errors import StoreCut
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from services.cart.config import Config
+
 _log = logging.getLogger(__name__)
 #: A store that answered so lately is there. Under load, a probe need not queue behind shoppers.
 _RECENT = 0.5
@@ -68,18 +70,20 @@ class Script:
 
 
 class Store:
-    """``timeout`` bounds a whole call: the wait for a connection, the way there and back."""
+    """``store_timeout`` bounds a whole call: the wait for a connection, the way there and back."""
 
-    def __init__(self, url: str, *, password: str = "", timeout: float, connections: int) -> None:
-        self._timeout = timeout
+    def __init__(self, config: Config) -> None:
+        self._timeout = config.store_timeout
         self._heard = -_RECENT
         self._is_cut = False
         try:
             self._pool: BlockingConnectionPool = BlockingConnectionPool.from_url(
-                url,
-                password=password or None,
-                max_connections=connections,
+                config.store_url,
+                password=config.store_password or None,
+                max_connections=config.store_connections,
                 timeout=None,
+                socket_timeout=self._timeout,
+                socket_connect_timeout=self._timeout,
                 retry=Retry(NoBackoff(), 0),
                 decode_responses=True,
             )

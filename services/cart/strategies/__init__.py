@@ -21,6 +21,10 @@ def build(config: Config, prices: Mapping[str, int]) -> Strategy:
         from services.cart.strategies.memory import Memory  # noqa: PLC0415 - only what is used is loaded
 
         return Memory(config, prices)
+    if config.strategy == "client_cookie":
+        from services.cart.strategies.client_cookie import ClientCookie  # noqa: PLC0415 - as above
+
+        return ClientCookie(config, prices)
     if config.strategy == "naive_blob":
         from services.cart.strategies.naive_blob import NaiveBlob  # noqa: PLC0415 - as above
 

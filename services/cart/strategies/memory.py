@@ -74,7 +74,7 @@ class Memory:
         self._clock = clock
         self._sessions: OrderedDict[str, _Session] = OrderedDict()
 
-    async def read(self, session: str) -> Answer:
+    async def read(self, session: str, carried: str = "") -> Answer:  # noqa: ARG002 - nobody carries anything
         return Answer(self._config.server_id, self._use(session).cart, origin=_ORIGIN)
 
     async def change(self, session: str, ask: Ask) -> Answer:

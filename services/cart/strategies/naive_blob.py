@@ -2,8 +2,8 @@
 
 Carts live in the store, so they survive a server, and one shopper with one tab never notices
 anything. But between GET and SET others read the same old cart, and whoever writes last wins: of
-two changes at once, both acknowledged, one is gone. Kept to be shown; nothing here is repaired, and
-that includes the keys, which ride in the same blob and get lost with it.
+two changes at once, both acknowledged, one is gone. Kept to be shown; nothing here is repaired. The
+keys ride in the same blob, so a change that is lost is lost with its key.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class NaiveBlob:
         reads_without_store=False,
         writes_without_store=False,
         concurrent_adds=False,
-        keyed_retry_once=False,
+        keyed_retry_once=True,
         replays_first_answer=True,
         exact_checkout=False,
         never_stale=False,
@@ -54,11 +54,9 @@ class NaiveBlob:
     def __init__(self, config: Config, prices: Mapping[str, int]) -> None:
         self._config = config
         self._prices = prices
-        self._store = Store(
-            config.store_url, timeout=config.store_timeout, connections=config.store_connections
-        )
+        self._store = Store(config)
 
-    async def read(self, session: str) -> Answer:
+    async def read(self, session: str, carried: str = "") -> Answer:  # noqa: ARG002 - nobody carries anything
         blob = await self._get(session)
         if blob is None:
             raise NoSuchSession

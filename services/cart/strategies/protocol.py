@@ -24,6 +24,7 @@ class Ask:
     """One change for one session.
 
     ``create`` comes with a session minted a moment ago. ``order_id`` is used by a checkout only.
+    ``carried`` is what the shopper brought along, empty where shoppers carry nothing.
     """
 
     change: Change
@@ -31,6 +32,7 @@ class Ask:
     key: str | None = None
     if_revision: int | None = None
     order_id: str = ""
+    carried: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class Answer:
 
     ``replayed`` tells that nothing happened now: this is the answer that was given before.
     ``origin`` is the X-Session-Origin: where the cart was found, whatever became of it.
+    ``carried`` is what the shopper shall bring along from now on; empty: what they have will do.
     """
 
     server: str
@@ -46,13 +49,14 @@ class Answer:
     order: Order | None = None
     replayed: bool = False
     origin: str = field(default="", compare=False)
+    carried: str = field(default="", compare=False)
 
 
 class Strategy(Protocol):
     name: str
     promises: Promises
 
-    async def read(self, session: str) -> Answer: ...
+    async def read(self, session: str, carried: str = "") -> Answer: ...
 
     async def change(self, session: str, ask: Ask) -> Answer: ...
 

@@ -57,14 +57,9 @@ class Stateless:
         self._prices = prices
         self._read = _script("read.lua")
         self._change = _script("change.lua")
-        self._store = Store(
-            config.store_url,
-            password=config.store_password,
-            timeout=config.store_timeout,
-            connections=config.store_connections,
-        )
+        self._store = Store(config)
 
-    async def read(self, session: str) -> Answer:
+    async def read(self, session: str, carried: str = "") -> Answer:  # noqa: ARG002 - nobody carries anything
         status, found = await self._run(
             self._read, [self._key(session)], _ms(self._config.session_ttl), LAYOUT
         )

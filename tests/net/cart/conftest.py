@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
@@ -12,7 +13,7 @@ import sys
 import tempfile
 import time
 from contextlib import ExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -29,6 +30,8 @@ from services.cart.config import NEEDS_STORE, STRATEGIES, Config
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
     from contextlib import AbstractAsyncContextManager
+
+    from services.cart.strategies.protocol import Answer, Ask, Strategy
 
     Visit = Callable[[Config], AbstractAsyncContextManager[httpx.AsyncClient]]
 
@@ -111,6 +114,38 @@ def cart_config(request: pytest.FixtureRequest, store_prefix: str) -> Config:
         return Config(secret=SECRET, strategy=request.param)
     store: CartStore = request.getfixturevalue("store_shared")
     return Config(secret=SECRET, strategy=request.param, store_url=store.url, store_prefix=store_prefix)
+
+
+@dataclass
+class CartShopper:
+    """One session at one or several strategies, that brings along what it was given last."""
+
+    servers: list[Strategy]
+    session: str = "a"
+    carried: str = ""
+
+    async def read(self, server: int = 0) -> Answer:
+        answer = await self.servers[server].read(self.session, self.carried)
+        return await self._take(answer)
+
+    async def change(self, ask: Ask, server: int = 0) -> Answer:
+        ask = replace(ask, carried=self.carried)
+        answer = await self.servers[server % len(self.servers)].change(self.session, ask)
+        return await self._take(answer)
+
+    async def close(self) -> None:
+        for each in self.servers:
+            await each.close()
+
+    async def _take(self, answer: Answer) -> Answer:
+        await asyncio.sleep(0)  # an answer is on its way for a while, also where nobody had to wait
+        self.carried = answer.carried or self.carried
+        return answer
+
+
+@pytest.fixture
+def cart_shopper() -> type[CartShopper]:
+    return CartShopper
 
 
 @pytest.fixture
