@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 CLOCK_TOLERANCE = 60
 _LAYOUT = 1
 _KEY_BYTES = 32
+_NOT_OURS = "The cart in the cookie was not sealed by this site, or was changed."
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +94,14 @@ class Sealer:
 
     def _decrypted(self, token: str) -> tuple[dict[str, Any], int]:
         try:
-            packed = self._fernet.decrypt(token.encode("utf-8", "replace"))
-            used = self._fernet.extract_timestamp(token.encode())
-        except InvalidToken:
-            raise BadCart("The cart in the cookie was not sealed by this site, or was changed.") from None
+            sent = token.encode("ascii")
+            packed = self._fernet.decrypt(sent)
+            used = self._fernet.extract_timestamp(sent)
+        except (InvalidToken, ValueError):
+            raise BadCart(_NOT_OURS) from None
+        # Base64 can be written in several ways; only ours is the token.
+        if base64.urlsafe_b64encode(base64.urlsafe_b64decode(sent)) != sent:
+            raise BadCart(_NOT_OURS)
         content: dict[str, Any] = json.loads(zlib.decompress(packed))
         return content, used
 
