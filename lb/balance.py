@@ -1,23 +1,25 @@
 """Which server takes a request that is tied to none.
 
-One signature for all: ``pick(pool, avoid)``. ``avoid`` holds the servers this request was already
+One signature for all: ``pick(pool, avoid, key)``. ``avoid`` holds the servers this request was already
 sent to in vain, so that a retry meets another one. None means that no server may take it.
+``key`` is what ``hash`` hashes of the request; the others do not look at it.
 """
 
 from __future__ import annotations
 
 import heapq
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from random import Random
 
+    from lb.places import Places
     from lb.pool import Pool, Server
 
 
 class Balance(Protocol):
-    def pick(self, pool: Pool, avoid: Collection[Server]) -> Server | None: ...
+    def pick(self, pool: Pool, avoid: Collection[Server], key: bytes | None = None) -> Server | None: ...
 
 
 class RoundRobin:
@@ -33,7 +35,7 @@ class RoundRobin:
         self._epoch = -1
         self._turns: list[tuple[float, int, Server]] = []
 
-    def pick(self, pool: Pool, avoid: Collection[Server]) -> Server | None:
+    def pick(self, pool: Pool, avoid: Collection[Server], key: bytes | None = None) -> Server | None:  # noqa: ARG002 - the signature of all
         if self._epoch != pool.epoch:
             self._rebuild(pool)
         turns = self._turns
@@ -67,7 +69,7 @@ class LeastConn:
     def __init__(self) -> None:
         self._ties = RoundRobin()
 
-    def pick(self, pool: Pool, avoid: Collection[Server]) -> Server | None:
+    def pick(self, pool: Pool, avoid: Collection[Server], key: bytes | None = None) -> Server | None:  # noqa: ARG002 - the signature of all
         candidates = [server for server in pool.open if server not in avoid]
         if not candidates:
             return None
@@ -86,7 +88,7 @@ class TwoDraws:
     def __init__(self, lots: Random) -> None:
         self._lots = lots
 
-    def pick(self, pool: Pool, avoid: Collection[Server]) -> Server | None:
+    def pick(self, pool: Pool, avoid: Collection[Server], key: bytes | None = None) -> Server | None:  # noqa: ARG002 - the signature of all
         candidates = [server for server in pool.open if server not in avoid]
         if not candidates:
             return None
@@ -101,8 +103,26 @@ class TwoDraws:
         return self._lots.choices(servers, [server.pace for server in servers])[0]
 
 
-ALGORITHMS: dict[str, Callable[[Random], Balance]] = {
-    "roundrobin": lambda _: RoundRobin(),
-    "leastconn": lambda _: LeastConn(),
-    "random": TwoDraws,
+class Hashed:
+    """Where the request's key is at home, or next on its way; a request without one takes its turn."""
+
+    def __init__(self, places: Places) -> None:
+        self._places = places
+        self._keyless = RoundRobin()
+
+    def pick(self, pool: Pool, avoid: Collection[Server], key: bytes | None = None) -> Server | None:
+        if key is None:
+            return self._keyless.pick(pool, avoid)
+        _, server = self._places.first(key)
+        if server is None or not avoid:
+            return server and self._places.with_room(key, server)
+        return next((other for other in self._places.open_ones(key) if other not in avoid), None)
+
+
+HASH: Final = "hash"
+ALGORITHMS: dict[str, Callable[[Random, Places], Balance]] = {
+    "roundrobin": lambda _lots, _places: RoundRobin(),
+    "leastconn": lambda _lots, _places: LeastConn(),
+    "random": lambda lots, _: TwoDraws(lots),
+    HASH: lambda _, places: Hashed(places),
 }

@@ -42,7 +42,7 @@ class Delivery:
         self.client = client
         self.head = head
         self.over = False
-        self.route = balancer.routing.sticky.find(fields, client.now, client.peer)
+        self.route = balancer.routing.find(fields, client.now, client.peer)
         self.server: Server | None = None
         self._connection: ServerConnection | None = None
         self._phase = _CONNECTING

@@ -12,20 +12,15 @@ from io import FileIO
 from random import Random
 from typing import TYPE_CHECKING
 
-from lb.affinity import HashSticky
-from lb.balance import ALGORITHMS
 from lb.balancer import Balancer
 from lb.checks import Checks
-from lb.cookie import CookieForm, CookieSticky
 from lb.discovery import Discovery
 from lb.events import Events
 from lb.health import worst_case_detection
-from lb.learned import Learned
 from lb.log import RequestLog
 from lb.operations import Operations
-from lb.pool import Address, Pool
-from lb.route import Routing
-from lb.sticky import LearnSticky, NoSticky, Sticky
+from lb.pool import Address
+from lb.wiring import routing_of
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -54,7 +49,8 @@ async def serve(settings: Settings) -> bool:
     """Run until SIGTERM or SIGINT; whether everything in flight was finished."""
     told, insisted = _heed_signals()
     log = RequestLog(_open_log(settings.log)) if settings.log else None
-    balancer = Balancer(settings, _routing(settings), Events(time.time), log)
+    routing = routing_of(settings, time.time, Random())  # noqa: S311 - no secret hangs on it
+    balancer = Balancer(settings, routing, Events(time.time), log)
     checks = Checks(balancer)
     operations = Operations(balancer, checks)
     runner = None
@@ -88,42 +84,6 @@ def _open_log(name: str) -> FileIO:
             f"cannot write the request log {name}: {error.strerror}. "
             "Name another file with --log, or - for standard error."
         ) from error
-
-
-def _routing(settings: Settings) -> Routing:
-    pool = Pool(time.time, all_backups=settings.allbackups)
-    balance = ALGORITHMS[settings.balance](Random())  # noqa: S311 - no secret hangs on it
-    return Routing(pool, _sticky(settings, pool), balance, settings.failover)
-
-
-def _sticky(settings: Settings, pool: Pool) -> Sticky:
-    match settings.sticky:
-        case "learn":
-            table = Learned(settings.session_ttl, settings.table_size)
-            return LearnSticky(settings.sticky_cookie, table, settings.failover)
-        case "cookie":
-            form = CookieForm(
-                name=settings.cookie_name,
-                max_age=settings.max_age,
-                max_idle=settings.maxidle,
-                max_life=settings.maxlife,
-                secure=settings.cookie_secure,
-                preserve=settings.cookie_preserve,
-                secret=settings.cookie_secret.encode() if settings.cookie_value == "opaque" else b"",
-            )
-            session = settings.sticky_cookie
-            return CookieSticky(form, pool, settings.failover, time.time, app_cookie=session)
-        case "hash":
-            return HashSticky(
-                settings.hash_type,
-                settings.hash_key,
-                settings.hash_balance_factor,
-                pool,
-                settings.failover,
-                app_cookie=settings.sticky_cookie,
-            )
-        case _:
-            return NoSticky()
 
 
 async def _listen(balancer: Balancer, address: Address) -> asyncio.Server:

@@ -62,8 +62,8 @@ class Fields:
     """What stands after the target, read: ``raw`` as it came, ``block`` as its lines go on."""
 
     __slots__ = (
-        "block", "cookies", "expects_continue", "has_key", "host", "is_http10", "keep_alive", "length",
-        "marks", "onward", "raw", "sessions", "tie", "upgrade", "via",
+        "block", "cookies", "expects_continue", "has_key", "host", "is_http10", "keep_alive", "key",
+        "length", "marks", "onward", "raw", "sessions", "tie", "upgrade", "via",
     )  # fmt: skip
 
     def __init__(self, raw: bytes, block: bytes) -> None:
@@ -81,6 +81,7 @@ class Fields:
         #: Filled in by those who derive something from the fields, so that they do it only once.
         self.onward = b""
         self.sessions: tuple[str, ...] | None = None
+        self.key: bytes | None = None
         self.marks: tuple[bytes, ...] | None = None
         self.tie: tuple[int, Binding] | None = None
 

@@ -14,21 +14,36 @@ from lb.refusals import Unanswered
 if TYPE_CHECKING:
     from lb.balance import Balance
     from lb.failover import Failover
+    from lb.keys import Keys
     from lb.learned import Binding
     from lb.pool import Pool, Server
+    from lb.request import Fields
     from lb.sticky import Sticky
 
 
 class Routing:
-    """How requests are routed, the same for all of them."""
+    """How requests are routed, the same for all of them.
 
-    __slots__ = ("balance", "failover", "pool", "sticky")
+    ``find`` reads the tie of a request; with ``keys`` it reads the key too that the balance hashes.
+    """
 
-    def __init__(self, pool: Pool, sticky: Sticky, balance: Balance, failover: Failover) -> None:
+    __slots__ = ("_keys", "balance", "failover", "find", "pool", "sticky")
+
+    def __init__(
+        self, pool: Pool, sticky: Sticky, balance: Balance, failover: Failover, keys: Keys | None = None
+    ) -> None:
+        self._keys = keys
+        self.find = sticky.find if keys is None else self._find_with_key
         self.pool = pool
         self.sticky = sticky
         self.balance = balance
         self.failover = failover
+
+    def _find_with_key(self, fields: Fields, now: float, peer: str = "") -> Route:
+        route = self.sticky.find(fields, now, peer)
+        if self._keys is not None:
+            route.key = self._keys.of(fields, peer)
+        return route
 
 
 class Came(StrEnum):
@@ -72,7 +87,7 @@ class Route:
     session moves it meanwhile, this one follows. ``home`` is where the session lived when the
     request came, ``met`` are the servers tried so far, ``left_because`` says in one word why it
     did not get its answer at home. ``came`` and ``went`` tell what the cookie was worth; the dates
-    are those in it, 0 for none; ``key`` is what an affinity hashes.
+    are those in it, 0 for none; ``key`` is what is hashed of the request.
     """
 
     __slots__ = (
@@ -102,7 +117,7 @@ class Route:
         """The next server to try; Unanswered when there is none."""
         bound = self.binding.server if self.binding is not None else None
         if bound is None:
-            server = routing.balance.pick(routing.pool, self.met)
+            server = routing.balance.pick(routing.pool, self.met, self.key)
         elif bound.available(tied=True) and bound not in self.met:
             server = bound
         else:
@@ -135,7 +150,7 @@ class Route:
         # Requests of one session that fail over at the same time must not part ways.
         heir = routing.sticky.heir(self)
         if heir is None or heir in self.met or not heir.available(tied=True):
-            heir = routing.balance.pick(routing.pool, self.met) or routing.pool.stand_in(self.met)
+            heir = routing.balance.pick(routing.pool, self.met, self.key) or routing.pool.stand_in(self.met)
             if heir is not None:
                 routing.sticky.promise(self, heir)
         return heir

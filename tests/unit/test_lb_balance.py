@@ -8,6 +8,7 @@ from random import Random
 import pytest
 
 from lb.balance import ALGORITHMS, Balance, LeastConn, RoundRobin, TwoDraws
+from lb.places import Places
 from lb.pool import Address, Event, Pool, Server
 
 
@@ -78,7 +79,7 @@ def test_equally_busy_servers_take_turns() -> None:
 @pytest.mark.parametrize("name", ALGORITHMS)
 def test_a_server_that_was_tried_is_not_picked_again(name: str) -> None:
     pool, (s1, s2) = pool_of(1, 1)
-    balance = ALGORITHMS[name](lots())
+    balance = ALGORITHMS[name](lots(), Places("mod", 0, pool))
     assert {pick(balance, pool, s1) for _ in range(5)} == {"s2"}
     assert balance.pick(pool, [s1, s2]) is None
 
@@ -86,7 +87,7 @@ def test_a_server_that_was_tried_is_not_picked_again(name: str) -> None:
 @pytest.mark.parametrize("name", ALGORITHMS)
 def test_an_empty_pool_has_nobody_to_pick(name: str) -> None:
     pool, _ = pool_of()
-    assert ALGORITHMS[name](lots()).pick(pool, ()) is None
+    assert ALGORITHMS[name](lots(), Places("mod", 0, pool)).pick(pool, ()) is None
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)
@@ -94,7 +95,7 @@ def test_drained_and_weightless_servers_take_no_new_requests(name: str) -> None:
     pool, (s1, s2, _) = pool_of(1, 1, 1)
     pool.apply(s1, Event.DRAIN, "")
     pool.weigh(s2, 0)
-    balance = ALGORITHMS[name](lots())
+    balance = ALGORITHMS[name](lots(), Places("mod", 0, pool))
     assert {pick(balance, pool) for _ in range(10)} == {"s3"}
 
 

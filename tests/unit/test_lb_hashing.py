@@ -7,14 +7,17 @@ from typing import Any
 
 import pytest
 
-from lb.affinity import HashSticky, one_address
-from lb.balance import RoundRobin
+from lb.affinity import HashSticky
+from lb.balance import Hashed, RoundRobin
 from lb.failover import Failover
 from lb.hashing import TABLES, Table
+from lb.keys import Keys, one_address
+from lb.places import Places
 from lb.pool import Address, Event, Pool, Server
 from lb.refusals import Unanswered
 from lb.request import parse_request
 from lb.route import Came, Route, Routing
+from lb.sticky import NoSticky
 
 KEYS = [b"key-%d" % number for number in range(20_000)]
 CONSISTENT = ["ring", "rendezvous", "maglev"]
@@ -91,7 +94,9 @@ class Site:
         self.servers = [self.pool.add(f"s{n}", Address("127.0.0.1", n)) for n in range(1, number + 1)]
         for server in self.servers:
             self.pool.apply(server, Event.PASSED, "L7OK")
-        self.sticky = HashSticky(kind, source, factor, self.pool, failover, app_cookie="cart_sid")
+        self.places = Places(kind, factor, self.pool)
+        self.keys = Keys(source, "cart_sid")
+        self.sticky = HashSticky(self.keys, self.places, failover)
         self.routing = Routing(self.pool, self.sticky, RoundRobin(), failover)
 
     def find(self, *lines: bytes, peer: str = "127.0.0.1") -> Route:
@@ -207,3 +212,62 @@ def test_h07_a_hot_key_spills_over_its_bound_and_cold_keys_stay() -> None:
 def test_h09_an_address_is_the_same_in_any_clothes(one: str, other: str) -> None:
     assert one_address(one) == one_address(other) is not None
     assert one_address("unknown") is None
+
+
+class Untied(Site):
+    """Nobody is tied; the balance hashes."""
+
+    def __init__(self, kind: str = "rendezvous", source: str = "address", factor: int = 0) -> None:
+        super().__init__(kind, source, factor)
+        balance = Hashed(self.places)
+        self.routing = Routing(self.pool, NoSticky(), balance, Failover.REBALANCE, self.keys)
+
+    def find(self, *lines: bytes, peer: str = "127.0.0.1") -> Route:
+        text = b"".join(line + b"\r\n" for line in lines)
+        fields = parse_request(b"GET / HTTP/1.1\r\nHost: shop\r\n" + text).fields
+        return self.routing.find(fields, 0.0, peer)
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_untied_requests_with_one_key_meet_one_server(kind: str) -> None:
+    site = Untied(kind)
+    first = [site.ask(peer=f"10.0.0.{n}") for n in range(50)]
+    assert [site.ask(peer=f"10.0.0.{n}") for n in range(50)] == first
+    assert set(first) == set(site.servers)
+
+
+def test_untied_requests_without_a_key_take_turns() -> None:
+    site = Untied(source="cookie")
+    assert [site.ask().name for _ in range(6)] == ["s1", "s2", "s3"] * 2
+
+
+def test_an_untied_request_that_failed_goes_to_the_next_on_its_keys_way() -> None:
+    site = Untied()
+    route = site.find()
+    dead = route.next(site.routing)
+    stand_in = route.next(site.routing)
+    assert stand_in is not dead
+    site.pool.apply(dead, Event.FAILED, "L4CON")
+    assert site.ask() is stand_in
+
+
+def test_h07_a_hot_key_is_bounded_among_untied_requests_too() -> None:
+    site = Untied(factor=125)
+    for _ in range(30):
+        site.ask().active += 1
+    assert max(server.active for server in site.servers) <= 13
+    assert sum(server.active for server in site.servers) == 30
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_keys_have_a_place_among_the_backups_too(kind: str) -> None:
+    pool = Pool(clock=lambda: 0.0, all_backups=True)
+    servers = [pool.add(f"s{n}", Address("127.0.0.1", n), backup=n > 1) for n in range(1, 5)]
+    for server in servers:
+        pool.apply(server, Event.PASSED, "L7OK")
+    places = Places(kind, 0, pool)
+    assert {places.first(key) for key in KEYS[:50]} == {(servers[0], servers[0])}
+    pool.apply(servers[0], Event.FAILED, "L4CON")
+    found = [places.first(key)[1] for key in KEYS[:50]]
+    assert set(found) == set(servers[1:])
+    assert [places.first(key)[1] for key in KEYS[:50]] == found

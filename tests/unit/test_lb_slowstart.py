@@ -9,6 +9,7 @@ from random import Random
 import pytest
 
 from lb.balance import ALGORITHMS, RoundRobin
+from lb.places import Places
 from lb.pool import Address, Event, Pool, Server
 from lb.slowstart import LEAST, SlowStart
 
@@ -33,7 +34,7 @@ class Site:
 
 
 def test_a_server_that_was_there_at_the_start_has_its_whole_weight_at_once() -> None:
-    assert [server.pace for server in Site().servers[:2]] == [1, 1]
+    assert [server.pace for server in Site(seconds=1000).servers[:2]] == [1, 1]
 
 
 @pytest.mark.parametrize(("after", "part"), [(0, LEAST), (0.5, LEAST), (3, 0.3), (5, 0.5), (10, 1), (99, 1)])
@@ -94,7 +95,7 @@ def test_d05_round_robin_gives_a_cold_server_its_part_and_spreads_it_out() -> No
 @pytest.mark.parametrize("name", ["leastconn", "random"])
 def test_other_ways_to_balance_heed_the_pace_too(name: str) -> None:
     site = Site()
-    balance = ALGORITHMS[name](Random(1))  # noqa: S311 - no secret hangs on it
+    balance = ALGORITHMS[name](Random(1), Places("mod", 0, site.pool))  # noqa: S311 - no secret hangs on it
     counts: Counter[str] = Counter()
     for _ in range(300):
         server = balance.pick(site.pool, ())

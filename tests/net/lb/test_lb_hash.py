@@ -62,3 +62,28 @@ async def test_h06_one_address_for_everybody_is_one_server_for_everybody(
     servers = [await backend(f"s{n}") for n in (1, 2, 3)]
     lb = await start_lb(*servers, flags=(*HASH, "--hash-key", "address"))
     assert len({(await lb.get(Cookie=f"cart_sid={n}"))["x-lab-server"] for n in range(12)}) == 1
+
+
+async def test_untied_requests_of_one_key_meet_one_server_and_nobody_calls_it_a_tie(
+    start_lb: StartLb, backend: OpenBackend
+) -> None:
+    servers = [await backend(f"s{n}") for n in range(1, 4)]
+    flags = ("--sticky", "none", "--balance", "hash", "--hash-key", "header:X-Shop")
+    lb = await start_lb(*servers, flags=flags)
+    answers = [await lb.get(X_Shop=str(n % 10)) for n in range(30)]
+    names = [answer["x-lab-server"] for answer in answers]
+    assert names[:10] == names[10:20] == names[20:]
+    assert len(set(names)) > 1
+    assert {answer["x-lab-sticky"] for answer in answers} == {None}
+    keyless = {(await lb.get())["x-lab-server"] for _ in range(6)}
+    assert keyless == {"s1", "s2", "s3"}
+
+
+async def test_a_tie_comes_before_the_hash_of_a_balance(start_lb: StartLb, backend: OpenBackend) -> None:
+    servers = [await backend(f"s{n}") for n in range(1, 4)]
+    flags = ("--sticky", "cookie", "--balance", "hash", "--hash-key", "address")
+    lb = await start_lb(*servers, flags=flags)
+    home = (await lb.get())["x-lab-server"]
+    assert {(await lb.get())["x-lab-server"] for _ in range(5)} == {home}
+    other = next(server.name for server in servers if server.name != home)
+    assert (await lb.get(Cookie=f"LABSRV={other}"))["x-lab-server"] == other
