@@ -263,6 +263,54 @@ class Backend:
         await peer.answer(b"" if method == "HEAD" else told, *cookie)
 
 
+SHOP = """
+import asyncio, secrets, sys
+
+async def serve(reader, writer):
+    while True:
+        head = await reader.readuntil(b"\\r\\n\\r\\n")
+        lines = head.decode().split("\\r\\n")
+        fields = dict(line.lower().split(": ", 1) for line in lines[1:] if line)
+        body = await reader.readexactly(int(fields.get("content-length", 0)))
+        if not head.startswith(b"GET /ready"):
+            await asyncio.sleep(0.05)  # so that a kill always finds requests under way
+        cookie = "" if "cookie" in fields else f"Set-Cookie: cart_sid={secrets.token_hex()}\\r\\n"
+        writer.write(f"HTTP/1.1 200 OK\\r\\n{cookie}Content-Length: {len(body)}\\r\\n\\r\\n".encode() + body)
+
+async def main():
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+asyncio.run(main())
+"""
+
+
+class Process:
+    """A server that is a process of its own, with the sessions of an application, and can be killed."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.address = ""
+
+    async def start(self) -> None:
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-c",
+            SHOP,
+            self.name,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        assert self._process.stdout is not None
+        self.address = f"127.0.0.1:{int(await self._process.stdout.readline())}"
+
+    async def kill(self) -> None:
+        if self._process.returncode is None:
+            self._process.send_signal(signal.SIGKILL)
+            await self._process.wait()
+
+
 @dataclass
 class Lb:
     """The running program."""
@@ -410,3 +458,13 @@ async def _shared_site() -> AsyncIterator[tuple[Lb, Backend]]:
     async with opening() as open_one, starting() as start:
         server = await open_one("s1")
         yield await start(server, flags=("--head-timeout", "0.5", "--keepalive-timeout", "1")), server
+
+
+@pytest.fixture(name="processes")
+async def _processes() -> AsyncIterator[list[Process]]:
+    processes = [Process(f"s{n}") for n in (1, 2, 3)]
+    for process in processes:
+        await process.start()
+    yield processes
+    for process in processes:
+        await process.kill()

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import socket
-import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import Awaitable, Callable
 
-    from tests.net.lb.conftest import Answer, Lb, OpenBackend, Peer, Script, Seen, StartLb
+    from tests.net.lb.conftest import Answer, Lb, OpenBackend, Peer, Process, Script, Seen, StartLb
 
 GET = b"GET / HTTP/1.1\r\nHost: shop\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: shop\r\nContent-Length: 5\r\n\r\nhello"
@@ -450,63 +448,6 @@ async def test_a_server_that_comes_back_elsewhere_is_used_again(
 
 
 # Real processes, really killed
-
-SHOP = """
-import asyncio, secrets, sys
-
-async def serve(reader, writer):
-    while True:
-        head = await reader.readuntil(b"\\r\\n\\r\\n")
-        lines = head.decode().split("\\r\\n")
-        fields = dict(line.lower().split(": ", 1) for line in lines[1:] if line)
-        body = await reader.readexactly(int(fields.get("content-length", 0)))
-        if not head.startswith(b"GET /ready"):
-            await asyncio.sleep(0.05)  # so that a kill always finds requests under way
-        cookie = "" if "cookie" in fields else f"Set-Cookie: cart_sid={secrets.token_hex()}\\r\\n"
-        writer.write(f"HTTP/1.1 200 OK\\r\\n{cookie}Content-Length: {len(body)}\\r\\n\\r\\n".encode() + body)
-
-async def main():
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await server.serve_forever()
-
-asyncio.run(main())
-"""
-
-
-class Process:
-    """A server that is a process of its own."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.address = ""
-
-    async def start(self) -> None:
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-c",
-            SHOP,
-            self.name,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
-        assert self._process.stdout is not None
-        self.address = f"127.0.0.1:{int(await self._process.stdout.readline())}"
-
-    async def kill(self) -> None:
-        if self._process.returncode is None:
-            self._process.send_signal(signal.SIGKILL)
-            await self._process.wait()
-
-
-@pytest.fixture(name="processes")
-async def _processes() -> AsyncIterator[list[Process]]:
-    processes = [Process(f"s{n}") for n in (1, 2, 3)]
-    for process in processes:
-        await process.start()
-    yield processes
-    for process in processes:
-        await process.kill()
 
 
 class Crowd:

@@ -53,7 +53,31 @@ VECTORS: dict[str, tuple[bytes, int]] = {
     "long-head": (b"GET / HTTP/1.1\r\nHost: shop\r\nX: " + b"a" * 17_000 + b"\r\n\r\n", 431),
     "many-fields": (b"GET / HTTP/1.1\r\nHost: shop\r\n" + b"X: y\r\n" * 200 + b"\r\n", 431),
     "unknown-expectation": (POST + b"Expect: a pony\r\nContent-Length: 0\r\n\r\n", 417),
+    "lower-case-version": (b"GET / http/1.1\r\nHost: shop\r\n\r\n", 400),
+    "comma-host": (b"GET / HTTP/1.1\r\nHost: a, b\r\n\r\n", 400),
+    "space-in-name": (b"GET / HTTP/1.1\r\nHost: shop\r\nX Y: z\r\n\r\n", 400),
+    "space-before-first-field": (b"GET / HTTP/1.1\r\n Host: shop\r\n\r\n", 400),
+    "chunk-end-with-bare-lf": (CHUNKED + b"1\r\na\n0\r\n\r\n", 400),
+    "trailers-end-with-bare-lf": (CHUNKED + b"0\r\nX: y\n\n", 400),
 }  # fmt: skip
+
+LENGTHS = {
+    "of-an-int()": b"1_0", "hex": b"0x5", "negative": b"-1", "empty": b"", "list": b"5, 6",
+    "2-to-the-64": b"18446744073709551616",
+}  # fmt: skip
+CODINGS = {
+    "identity": (b"identity", 501), "gzip-first": (b"gzip, chunked", 501), "quoted": (b'"chunked"', 400),
+    "twice": (b"chunked, chunked", 400), "with-nul": (b"chunked\0", 400),
+    "twice-in-two-lines": (b"chunked\r\nTransfer-Encoding: chunked", 400),
+    "with-form-feed": (b"chunked\x0c", 400),
+}  # fmt: skip
+SIZES = {"of-an-int()": b"0_1", "signed": b"+1", "spaced": b" 1", "empty": b"", "huge": b"f" * 17}
+VECTORS |= {f"length-{name}": (POST + b"Content-Length: %b\r\n\r\n" % length, 400)
+            for name, length in LENGTHS.items()}  # fmt: skip
+VECTORS |= {f"coding-{name}": (POST + b"Transfer-Encoding: %b\r\n\r\n0\r\n\r\n" % coding, status)
+            for name, (coding, status) in CODINGS.items()}  # fmt: skip
+VECTORS |= {f"chunk-size-{name}": (CHUNKED + b"%b\r\na\r\n0\r\n\r\n" % size, 400)
+            for name, size in SIZES.items()}  # fmt: skip
 
 
 @pytest.mark.parametrize(("data", "status"), VECTORS.values(), ids=VECTORS)
