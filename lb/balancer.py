@@ -152,11 +152,15 @@ class Balancer:
             client.on_deadline()
         for lane in self.lanes.values():
             lane.close_idle(self.settings.server_idle_timeout)
-        self.routing.sticky.expire(now)
-        self.slow_start.go_on(now)
+        self.on_tick(now)
         if self.log is not None:
             self.log.flush()
         self._sweeping = self._loop.call_later(SWEEP_SECONDS, self._sweep)
+
+    def on_tick(self, now: float) -> None:
+        """What changes by time alone, several times a second."""
+        self.routing.sticky.expire(now)
+        self.slow_start.go_on(now)
 
     async def drain(self) -> bool:
         """Finish what is in flight; whether all of it ended before ``hard_stop_after``."""

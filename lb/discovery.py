@@ -125,7 +125,7 @@ class Discovery:
         server = self._balancer.routing.pool.get(name)
         if server is None:
             return
-        is_ours = server.state in (State.STARTING, State.UP, State.DOWN)
+        is_ours = server.state in (State.STARTING, State.UP, State.DOWN, State.EJECTED)
         if is_ours:
             self._operations.wish(server, "drain", f"no longer found as {self._name.host}", LOOKUP)
         deadline = monotonic() + self._balancer.settings.discover_drain

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lb.balancer import Balancer
     from lb.pool import Server
 
-_STATES = ("starting", "up", "draining", "maintenance", "down", "backup")
+_STATES = ("starting", "up", "draining", "maintenance", "down", "ejected", "backup")
 
 #: metric name: (what it counts, field of ServerCounters)
 _SERVER_COUNTERS = {

@@ -17,6 +17,7 @@ The picture::
   that comes back is still draining: being down for a moment must not undo the operator's word.
 * MAINTENANCE: gets nothing and is not checked, so leaving it means STARTING.
 * DOWN: checks fail; gets nothing.
+* EJECTED: checks pass, but it failed requests; gets nothing for a time. Only where that is asked for.
 * GONE: no longer in the pool; only old ties and requests in flight still know it.
 
 Whether a request may go to a server is decided in one place, ``Server.available``.
@@ -44,6 +45,7 @@ class State(StrEnum):
     DRAINING_DOWN = "draining-down"
     MAINTENANCE = "maintenance"
     DOWN = "down"
+    EJECTED = "ejected"
     GONE = "gone"
 
     @property
@@ -59,6 +61,8 @@ class Event(StrEnum):
     MAINTAIN = "maintain"
     READY = "ready"
     MOVED = "moved"
+    EJECTED = "ejected"
+    RETURNED = "returned"
     REMOVED = "removed"
 
 
@@ -100,6 +104,14 @@ TRANSITIONS: dict[tuple[State, Event], State] = {
     (State.DOWN, Event.MAINTAIN): State.MAINTENANCE,
     (State.DOWN, Event.MOVED): State.STARTING,
     (State.DOWN, Event.REMOVED): State.GONE,
+    (State.UP, Event.EJECTED): State.EJECTED,
+    (State.EJECTED, Event.RETURNED): State.UP,
+    (State.EJECTED, Event.READY): State.UP,
+    (State.EJECTED, Event.FAILED): State.DOWN,
+    (State.EJECTED, Event.DRAIN): State.DRAINING,
+    (State.EJECTED, Event.MAINTAIN): State.MAINTENANCE,
+    (State.EJECTED, Event.MOVED): State.STARTING,
+    (State.EJECTED, Event.REMOVED): State.GONE,
 }
 
 #: States in which a server is asked how it is.

@@ -17,6 +17,7 @@ from lb.checks import Checks
 from lb.discovery import Discovery
 from lb.events import Events
 from lb.health import worst_case_detection
+from lb.judging import JudgingBalancer, limits_of
 from lb.log import RequestLog
 from lb.operations import Operations
 from lb.pool import Address
@@ -50,7 +51,8 @@ async def serve(settings: Settings) -> bool:
     told, insisted = _heed_signals()
     log = RequestLog(_open_log(settings.log)) if settings.log else None
     routing = routing_of(settings, time.time, Random())  # noqa: S311 - no secret hangs on it
-    balancer = Balancer(settings, routing, Events(time.time), log)
+    kind = JudgingBalancer if limits_of(settings).is_on else Balancer
+    balancer = kind(settings, routing, Events(time.time), log)
     checks = Checks(balancer)
     operations = Operations(balancer, checks)
     runner = None

@@ -105,6 +105,11 @@ class Settings:
     fastinter: float = 0.1
     downinter: float = 0.5
     slowstart: float = 0.0
+    outlier_consecutive_5xx: int = 0
+    outlier_consecutive_gateway_failure: int = 0
+    outlier_base_ejection_time: float = 30.0
+    outlier_max_ejection_time: float = 300.0
+    outlier_max_ejection_percent: int = 10
     rise: int = 1
     fall: int = 2
     check_timeout: float = 0.5
@@ -170,8 +175,11 @@ _DURATIONS = (
     "session_ttl", "inter", "fastinter", "downinter", "check_timeout", "connect_timeout", "head_timeout",
     "keepalive_timeout", "response_timeout", "body_timeout", "server_idle_timeout", "tunnel_timeout",
     "hard_stop_after", "resolve_interval", "resolve_hold", "discover_drain",
+    "outlier_base_ejection_time", "outlier_max_ejection_time",
 )  # fmt: skip
 _COUNTS = {
     "rise": 1, "fall": 1, "retries": 0, "replay_limit": 0, "most_idle": 0, "table_size": 1, "max_age": 0,
     "maxidle": 0, "maxlife": 0, "hash_balance_factor": 0,
+    "outlier_consecutive_5xx": 0, "outlier_consecutive_gateway_failure": 0,
+    "outlier_max_ejection_percent": 0,
 }  # fmt: skip

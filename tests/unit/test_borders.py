@@ -58,6 +58,7 @@ PURE = (
     "lb/http1.py",
     "lb/keys.py",
     "lb/learned.py",
+    "lb/outlier.py",
     "lb/picture.py",
     "lb/places.py",
     "lb/pool.py",

@@ -35,6 +35,7 @@ def pool_with(state: State, weight: int = 1) -> tuple[Pool, Server]:
         (State.DRAINING_DOWN, False, False),
         (State.MAINTENANCE, False, False),
         (State.DOWN, False, False),
+        (State.EJECTED, False, False),
         (State.GONE, False, False),
     ],
 )
