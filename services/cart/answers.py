@@ -53,6 +53,8 @@ def _cart_headers(seen: Seen) -> dict[str, str]:
         headers["ETag"] = f'"{seen.cart.revision}"'
         if seen.origin == "new":
             headers["Set-Cookie"] = SET_COOKIE.format(seen.session.wire)
+    if not seen.verified:
+        headers["X-Session-Verified"] = "no"
     if seen.replayed:
         headers["Idempotency-Replayed"] = "true"
     return headers

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-STRATEGIES = ("memory", "stateless", "client_cookie", "naive_blob")
+STRATEGIES = ("memory", "write_through", "stateless", "client_cookie", "naive_blob")
 ROLLBACKS = ("allow", "refuse")
-NEEDS_STORE = frozenset({"stateless", "naive_blob"})
+NEEDS_STORE = frozenset({"write_through", "stateless", "naive_blob"})
 _LOOPBACK = "127.0.0.1"
 _STORE_SCHEMES = ("redis://", "rediss://", "unix://")
 _SECRET_MIN = 16

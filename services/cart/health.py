@@ -72,6 +72,7 @@ async def stats(request: Request) -> Response:
             "strategy": shop.strategy.name,
             "carts": shop.strategy.held(),
             "requests": traffic.requests,
+            "figures": shop.strategy.figures(),
             "pid": os.getpid(),
         }
     )

@@ -35,6 +35,7 @@ class Seen:
     order: Order | None = None
     replayed: bool = False
     carried: str = ""
+    verified: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,5 +89,12 @@ def _order_id(session: Session | None, key: str | None) -> str:
 
 def _seen(answer: Answer, session: Session) -> Seen:
     return Seen(
-        answer.cart, answer.origin, answer.server, session, answer.order, answer.replayed, answer.carried
+        answer.cart,
+        answer.origin,
+        answer.server,
+        session,
+        answer.order,
+        answer.replayed,
+        answer.carried,
+        answer.verified,
     )

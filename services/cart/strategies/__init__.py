@@ -25,6 +25,10 @@ def build(config: Config, prices: Mapping[str, int]) -> Strategy:
         from services.cart.strategies.client_cookie import ClientCookie  # noqa: PLC0415 - as above
 
         return ClientCookie(config, prices)
+    if config.strategy == "write_through":
+        from services.cart.strategies.write_through import WriteThrough  # noqa: PLC0415 - as above
+
+        return WriteThrough(config, prices)
     if config.strategy == "naive_blob":
         from services.cart.strategies.naive_blob import NaiveBlob  # noqa: PLC0415 - as above
 

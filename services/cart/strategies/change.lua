@@ -1,6 +1,7 @@
 -- Change one cart: one atomic step, so no other request is ever in between.
 --
--- KEYS[1]  the session   HASH  _v layout, _rev revision, _end last moment (ms), i:<sku> = quantity
+-- KEYS[1]  the session   HASH  _v layout, _rev revision, _end last moment (ms), i:<sku> = quantity,
+--                              _own the server that keeps a copy, _epoch how often that changed
 -- KEYS[2]  the key's record   STRING  the answer that was given, as JSON
 -- KEYS[3]  the order     HASH  what a checkout bought
 -- ARGV[1]  what is asked, as JSON; absent members stand for "none"
@@ -38,8 +39,9 @@ if ask.key then
 end
 
 -- 2  Is there such a cart, in a layout that we understand?
-local head = redis.call('HMGET', session, '_v', '_rev', '_end')
+local head = redis.call('HMGET', session, '_v', '_rev', '_end', '_epoch', '_own')
 local layout, revision, last = tonumber(head[1]), tonumber(head[2]), tonumber(head[3])
+local epoch = tonumber(head[4]) or 0
 if not layout then
   if not ask.create then
     return {'gone'}
@@ -52,7 +54,20 @@ elseif last <= now then
   return {'gone'}
 end
 
--- 3  May it be changed so?
+-- 3  Is it in time, and does who asks know the cart as it is? A request that waited in a frozen
+-- store is not done after its shopper was told that it failed. A server with a copy of an older
+-- epoch is fenced off: another server has been in charge meanwhile.
+if ask.until_ms and now > ask.until_ms then
+  return {'late'}
+end
+if ask.owner and (ask.epoch ~= epoch or ask.owner ~= head[5]) then
+  if not ask.claims then
+    return {'fenced', tostring(epoch)}
+  end
+  epoch = epoch + 1
+end
+
+-- 4  May it be changed so?
 if ask.if_revision and ask.if_revision ~= revision then
   return {'moved', tostring(revision)}
 end
@@ -74,11 +89,14 @@ elseif wanted > ask.line_max then
   return {'full', tostring(held)}
 end
 
--- 4  The change. The first write is one that a full store refuses, so it refuses all or nothing.
+-- 5  The change. The first write is one that a full store refuses, so it refuses all or nothing.
 if order or wanted ~= held then
   revision = revision + 1
 end
 redis.call('HSET', session, '_v', layout, '_rev', revision, '_end', string.format('%.0f', last))
+if ask.owner then
+  redis.call('HSET', session, '_own', ask.owner, '_epoch', epoch)
+end
 if order then
   for at = 1, #order.lines, 2 do
     redis.call('HDEL', session, 'i:' .. order.lines[at])
@@ -92,13 +110,14 @@ elseif wanted ~= held then
   redis.call('HSET', session, field, wanted)
 end
 
--- 5  The time to live, the record.
+-- 6  The time to live, the record.
 redis.call('PEXPIRE', session, math.min(ask.idle_ms, last - now))
 
 local answer = cjson.encode({
   change = ask.change, server = ask.server, revision = revision, lines = lines_of_cart(), order = order,
+  epoch = epoch,
 })
 if ask.key then
   redis.call('SET', record, answer, 'PX', ask.window_ms)
 end
-return {'ok', answer}
+return {'ok', answer, now}

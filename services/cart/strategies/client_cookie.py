@@ -78,6 +78,9 @@ class ClientCookie:
     def held(self) -> None:
         """None of them die with this process."""
 
+    def figures(self) -> dict[str, float]:
+        return {}
+
     async def close(self) -> None:
         if self._newest:
             await self._newest.close()

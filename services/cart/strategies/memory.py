@@ -101,6 +101,9 @@ class Memory:
         self._drop_expired()
         return len(self._sessions)
 
+    def figures(self) -> dict[str, float]:
+        return {}
+
     async def close(self) -> None:
         """Nothing to close: the carts go with the process."""
 

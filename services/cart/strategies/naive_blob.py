@@ -82,6 +82,9 @@ class NaiveBlob:
     def held(self) -> None:
         """None of them die with this process."""
 
+    def figures(self) -> dict[str, float]:
+        return {}
+
     async def close(self) -> None:
         await self._store.close()
 

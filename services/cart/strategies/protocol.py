@@ -42,6 +42,7 @@ class Answer:
     ``replayed`` tells that nothing happened now: this is the answer that was given before.
     ``origin`` is the X-Session-Origin: where the cart was found, whatever became of it.
     ``carried`` is what the shopper shall bring along from now on; empty: what they have will do.
+    ``verified`` is False for a copy that could not be compared with its original.
     """
 
     server: str
@@ -50,6 +51,7 @@ class Answer:
     replayed: bool = False
     origin: str = field(default="", compare=False)
     carried: str = field(default="", compare=False)
+    verified: bool = field(default=True, compare=False)
 
 
 class Strategy(Protocol):
@@ -66,6 +68,10 @@ class Strategy(Protocol):
 
     def held(self) -> int | None:
         """How many sessions would die with this process; None where none would."""
+        ...
+
+    def figures(self) -> dict[str, float]:
+        """What it counted and measured, for /stats: names and numbers of the strategy's own."""
         ...
 
     async def close(self) -> None: ...

@@ -3,6 +3,7 @@
 -- KEYS[1]  the session's hash
 -- ARGV[1]  the idle time to live, ms
 -- ARGV[2]  the newest layout the caller understands
+-- ARGV[3]  epoch and revision of the caller's copy, 'epoch:revision'; '' when it has none
 --
 -- The touch is left out while more than nine tenths of the time remain: most reads write nothing.
 
@@ -14,6 +15,7 @@ if #flat == 0 then
 end
 
 local layout, revision, last
+local epoch = 0
 local lines = {}
 for at = 1, #flat, 2 do
   local name, value = flat[at], tonumber(flat[at + 1])
@@ -23,6 +25,8 @@ for at = 1, #flat, 2 do
     revision = value
   elseif name == '_end' then
     last = value
+  elseif name == '_epoch' then
+    epoch = value
   elseif string.sub(name, 1, 2) == 'i:' then
     lines[#lines + 1] = string.sub(name, 3)
     lines[#lines + 1] = value
@@ -42,4 +46,7 @@ if redis.call('PTTL', session) < idle * 0.9 then
   redis.call('PEXPIRE', session, math.min(idle, left))
 end
 
-return {'ok', cjson.encode({revision = revision, lines = lines})}
+if ARGV[3] == epoch .. ':' .. revision then
+  return {'same'}
+end
+return {'ok', cjson.encode({revision = revision, lines = lines, epoch = epoch})}
