@@ -117,7 +117,10 @@ class Delivery:
         self._connection = connection
         self._phase = _SENT
         self.answer = None
-        self._await_progress()
+        if self._request_done:  # the usual, without the detour over a function
+            self.client.deadline = monotonic() + self._balancer.settings.response_timeout
+        else:
+            self._await_progress()
         if self._trace is not None:
             self._trace.on_sent()
         message = self.head.message
@@ -132,8 +135,8 @@ class Delivery:
 
     def _leave_server(self) -> ServerConnection | None:
         """Give back the slot; the connection, if there is one, is the caller's to keep or drop."""
-        if self._occupies:
-            self._asked().active -= 1
+        if self._occupies and self.server is not None:
+            self.server.active -= 1
             self._occupies = False
         connection, self._connection = self._connection, None
         return connection

@@ -21,7 +21,6 @@ from lb.retry import Decision, Phase
 if TYPE_CHECKING:
     from lb.pool import Server
     from lb.response import ResponseHead
-    from lb.upstream import ServerConnection
 
 # Naming an enum's member costs a lookup each time; these are named for every request.
 _CONNECTING, _SENT, _ANSWERED = Phase.CONNECTING, Phase.SENT, Phase.ANSWERED
@@ -105,7 +104,10 @@ class Exchange(Delivery):
             self._connection.hold(held=held)
 
     def _finish(self) -> None:
-        connection = self._end(trouble.ORDINARY)
+        connection = self._leave_server()
+        self.over = True
+        if self._trace is not None:
+            self._trace.over(self, trouble.ORDINARY)
         if connection is not None:
             connection.release(request_was_sent=self._request_done)
         self.client.on_exchange_over(was_read=self._request_done)
@@ -190,14 +192,10 @@ class Exchange(Delivery):
         self.client.refuse(reason, self.head, extra=extra, was_read=self._request_done)
 
     def _end_unanswered(self, end: str, status: int | None = None) -> None:
-        connection = self._end(end, status)
-        self._balancer.routing.sticky.abandon(self.route)
-        if connection is not None:
-            connection.drop()
-
-    def _end(self, end: str, status: int | None = None) -> ServerConnection | None:
         connection = self._leave_server()
         self.over = True
         if self._trace is not None:
             self._trace.over(self, end, status)
-        return connection
+        self._balancer.routing.sticky.abandon(self.route)
+        if connection is not None:
+            connection.drop()

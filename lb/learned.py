@@ -40,9 +40,10 @@ class Learned:
 
     def get(self, session: str, now: float) -> Binding | None:
         """The session's binding, which counts as a use of it."""
-        binding = self.peek(session, now)
-        if binding is not None:
-            binding.used = now
+        binding = self._bindings.get(session)
+        if binding is None or now - binding.used > self._ttl:
+            return None
+        binding.used = now
         return binding
 
     def peek(self, session: str, now: float) -> Binding | None:

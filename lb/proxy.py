@@ -41,7 +41,7 @@ class Waits(Enum):
 
 
 # Naming an enum's member costs a lookup each time; these are named for every request.
-_EXCHANGE, _NEXT_REQUEST = Waits.EXCHANGE, Waits.NEXT_REQUEST
+_EXCHANGE, _NEXT_REQUEST, _GOODBYE = Waits.EXCHANGE, Waits.NEXT_REQUEST, Waits.GOODBYE
 
 
 class Client(asyncio.Protocol):
@@ -81,7 +81,7 @@ class Client(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self.now = monotonic()
         if self.exchange is None:
-            if self._waits is not Waits.GOODBYE:
+            if self._waits is not _GOODBYE:
                 self._read_head(self._unread + data if self._unread else data)
         elif self._body is None or self._body.done:
             self._unread += data
@@ -125,7 +125,7 @@ class Client(asyncio.Protocol):
     def _read_head(self, data: bytes) -> None:
         last = self._last
         if last is not None and data.startswith(last.whole):  # the same head again
-            self._unread = data[len(last.whole) :]
+            self._unread = data[last.size :]
             self._begin(last)
             return
         if data.startswith(b"\r\n"):  # an empty line too many after the last body (RFC 9112 2.2)
@@ -142,6 +142,7 @@ class Client(asyncio.Protocol):
         except BadMessage as error:
             self._refuse_bytes(error)
             return
+        head.size = end + 4
         head.whole, self._unread = data[: end + 4], data[end + 4 :]
         self._prepare(head)
         self._begin(head)

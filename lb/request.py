@@ -89,15 +89,16 @@ class Fields:
 class RequestHead:
     """Never changed once it is prepared: one may stand for many requests of a connection."""
 
-    __slots__ = ("fields", "may_repeat", "message", "method", "target", "whole")
+    __slots__ = ("fields", "may_repeat", "message", "method", "size", "target", "whole")
 
     def __init__(self, method: bytes, target: bytes, fields: Fields) -> None:
         self.method = method
         self.target = target
         self.fields = fields
-        #: Filled in by the connection: the head as it came, its empty line included; the same as it
-        #: goes on; whether the request may be sent twice.
+        #: Filled in by the connection: the head as it came, its empty line included, and how long it
+        #: is; the same as it goes on; whether the request may be sent twice.
         self.whole = b""
+        self.size = 0
         self.message = b""
         self.may_repeat = False
 

@@ -75,9 +75,9 @@ _UNSAID, _AS_IT_WAS = Went.UNREAD, Went.NONE
 
 
 @lru_cache(maxsize=1024)
-def _at_home(server: str) -> bytes:
-    """What is told most of all: ``server`` was the first to be asked, since the session lives there."""
-    return b"X-Lab-Server: %b\r\nX-Lab-Tries: 1\r\nX-Lab-Sticky: VN\r\n" % server.encode()
+def _told_first(server: str, sticky: str) -> bytes:
+    """What is told most of all: ``server`` was the first to be asked."""
+    return f"X-Lab-Server: {server}\r\nX-Lab-Tries: 1\r\n{sticky}".encode()
 
 
 class Route:
@@ -130,8 +130,11 @@ class Route:
 
     def told(self, server: Server | None) -> bytes:
         """The same in header fields for a learner: who answered, how many were tried, whom it left."""
-        if self.came is _VALID and self.went is _AS_IT_WAS and len(self.met) == 1 and server is self.home:
-            return _at_home(self.met[0].name)
+        if len(self.met) == 1 and server is not None:
+            if self.came is _VALID and self.went is _AS_IT_WAS and server is self.home:
+                return _told_first(server.name, "X-Lab-Sticky: VN\r\n")
+            if self.came is _UNREAD and self.home is None:
+                return _told_first(server.name, "")
         fields = b"X-Lab-Tries: %d\r\n" % max(1, len(self.met))
         if self.came is not _UNREAD:
             fields += f"X-Lab-Sticky: {self.came}{self.went}\r\n".encode("ascii")
