@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from services.cart.catalogue import Catalogue
     from services.cart.model import Lines
     from services.cart.shop import Seen
+    from services.cart.strategies.protocol import Hot
 
 ORIGIN = "X-Session-Origin"
 _RETRY_AFTER_SECONDS = "1"
@@ -45,6 +46,14 @@ def cart(seen: Seen, catalogue: Catalogue) -> Response:
     if seen.carried:
         answer.headers.append("Set-Cookie", SET_CARRIED.format(seen.carried))
     return answer
+
+
+def recommendations(seen: Seen, hot: Hot, catalogue: Catalogue) -> Response:
+    content = {
+        "seen": [catalogue[sku].item for sku in hot.seen],
+        "recommended": [catalogue[sku].item for sku in hot.recommended],
+    }
+    return as_json(content, headers={ORIGIN: seen.origin, "Cache-Control": "no-store"})
 
 
 def _cart_headers(seen: Seen) -> dict[str, str]:

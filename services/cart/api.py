@@ -62,6 +62,13 @@ async def catalogue(request: Request) -> Response:
     return answers.as_json({"items": items})
 
 
+@router.get("/recommendations", **openapi.cart_less("What was looked at, and what might please"))
+async def recommendations(request: Request) -> Response:
+    shop = _shop(request)
+    seen, hot = await shop.recommend(_session(request))
+    return answers.recommendations(seen, hot, shop.catalogue)
+
+
 async def _change(request: Request, change: Change) -> Response:
     shop = _shop(request)
     seen = await shop.change(

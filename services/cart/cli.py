@@ -67,6 +67,8 @@ def _range(name: str) -> str:
     help="Signs cookies, the same on all servers of a site; or the environment's CART_SECRET. Further "
     "lines (or CART_OLD_SECRETS) are older ones, still understood.",
 )
+@click.option("--rebuild-limit", type=int, help=f"Sessions rebuilt at a time, {_range('rebuild_limit')}.")
+@click.option("--rebuild-delay", type=float, help=f"Seconds that a rebuild takes, {_range('rebuild_delay')}.")
 @click.option("--cookie-max", type=int, help=f"Characters of a carried cart, {_range('cookie_max')}.")
 @click.option(
     "--rollback", metavar="|".join(settings.ROLLBACKS), help="An older carried cart; refusing needs a store."

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-STRATEGIES = ("memory", "write_through", "stateless", "client_cookie", "naive_blob")
+STRATEGIES = ("memory", "write_through", "stateless", "hybrid", "client_cookie", "naive_blob")
 ROLLBACKS = ("allow", "refuse")
-NEEDS_STORE = frozenset({"write_through", "stateless", "naive_blob"})
+NEEDS_STORE = frozenset({"write_through", "stateless", "hybrid", "naive_blob"})
 _LOOPBACK = "127.0.0.1"
 _STORE_SCHEMES = ("redis://", "rediss://", "unix://")
 _SECRET_MIN = 16
@@ -28,6 +28,8 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "drain": (0, 600),
     "store_timeout": (0.01, 60),
     "store_connections": (1, 1_000),
+    "rebuild_limit": (1, 1_000),
+    "rebuild_delay": (0, 60),
     "cookie_max": (200, 4_000),
     "max_sessions": (1, 10_000_000),
 }
@@ -60,6 +62,9 @@ class Config:
     secret: str = field(default=LOOPBACK_SECRET, repr=False)
     #: Secrets of before: cookies that they signed or sealed are still good, and are made no more.
     old_secrets: tuple[str, ...] = field(default=(), repr=False)
+    #: hybrid: sessions rebuilt at a time, and what a rebuild takes beyond the computing.
+    rebuild_limit: int = 4
+    rebuild_delay: float = 0.0
     #: client_cookie: characters of a sealed cart. Browsers drop what is longer than about 4,096.
     cookie_max: int = 3_900
     #: client_cookie: what becomes of an older cart than the newest that was given out.

@@ -82,5 +82,12 @@ def cart(
     return {"summary": summary, "responses": responses, "openapi_extra": extra}
 
 
+def cart_less(summary: str) -> dict[str, Any]:
+    """Of a route that reads the session and answers with something else."""
+    described = cart(summary)
+    described["responses"][200] = {"description": "Names of items, best first", "headers": _HEADERS}
+    return described
+
+
 def _json(schema: dict[str, Any]) -> dict[str, Any]:
     return {"application/json": {"schema": schema}}

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from services.cart.errors import NoSuchSession, NothingToBuy
 from services.cart.model import Cart, Change, Order, Verb
-from services.cart.strategies.protocol import Ask
+from services.cart.recommend import recommend
+from services.cart.strategies.protocol import Ask, Hot
 
 if TYPE_CHECKING:
     from services.cart.catalogue import Catalogue
@@ -36,6 +37,7 @@ class Seen:
     replayed: bool = False
     carried: str = ""
     verified: bool = True
+    hot: Hot | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,14 @@ class Shop:
             except NoSuchSession:
                 pass
         return Seen(Cart(), "none", self.server_id)
+
+    async def recommend(self, session: Session | None) -> tuple[Seen, Hot]:
+        """What the strategy keeps close, or the same made on the spot where it keeps nothing such."""
+        seen = await self.look(session)
+        if seen.hot:
+            return seen, seen.hot
+        held = [sku for sku, _ in seen.cart.lines]
+        return seen, Hot((), recommend(self.catalogue.prices, held, ()))
 
     async def change(
         self,
@@ -97,4 +107,5 @@ def _seen(answer: Answer, session: Session) -> Seen:
         answer.replayed,
         answer.carried,
         answer.verified,
+        answer.hot,
     )

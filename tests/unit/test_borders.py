@@ -77,6 +77,7 @@ PURE = (
     "services/cart/config.py",
     "services/cart/errors.py",
     "services/cart/model.py",
+    "services/cart/recommend.py",
     "services/cart/strategies/promises.py",
     "services/cart/strategies/protocol.py",
     "services/cart/strategies/records.py",

@@ -29,6 +29,10 @@ def build(config: Config, prices: Mapping[str, int]) -> Strategy:
         from services.cart.strategies.write_through import WriteThrough  # noqa: PLC0415 - as above
 
         return WriteThrough(config, prices)
+    if config.strategy == "hybrid":
+        from services.cart.strategies.hybrid import Hybrid  # noqa: PLC0415 - as above
+
+        return Hybrid(config, prices)
     if config.strategy == "naive_blob":
         from services.cart.strategies.naive_blob import NaiveBlob  # noqa: PLC0415 - as above
 

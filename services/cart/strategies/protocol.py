@@ -36,6 +36,14 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
+class Hot:
+    """Skus that were looked at lately, and that might please; best first, and nobody's promise."""
+
+    seen: tuple[str, ...] = ()
+    recommended: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """A cart as it was read, or after a change, and which server made that.
 
@@ -52,6 +60,7 @@ class Answer:
     origin: str = field(default="", compare=False)
     carried: str = field(default="", compare=False)
     verified: bool = field(default=True, compare=False)
+    hot: Hot | None = field(default=None, compare=False)
 
 
 class Strategy(Protocol):

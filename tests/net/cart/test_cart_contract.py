@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from services.cart.config import Config
 
-KEEPS_COPIES = {"write_through"}
+KEEPS_COPIES = {"write_through", "hybrid"}
 MAC: dict[str, Any] = {"item": "MacBook Pro", "price": 2500}
 PHONE: dict[str, Any] = {"item": "iPhone 15", "price": 1200}
 
