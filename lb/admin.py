@@ -34,6 +34,7 @@ def create_admin(balancer: Balancer, operations: Operations) -> web.Application:
             web.get("/servers", admin.servers),
             web.put("/servers/{name}", admin.put_server),
             web.delete("/servers/{name}", admin.delete_server),
+            web.post("/servers/{name}/shutdown-sessions", admin.shutdown_sessions),
             web.get("/sessions", admin.sessions),
             web.get("/sessions/{session}", admin.session),
             web.get("/events", admin.events),
@@ -91,6 +92,14 @@ class Admin:
     async def delete_server(self, request: web.Request) -> web.Response:
         self._operations.remove(self._known(request.match_info["name"]))
         return web.Response(status=204)
+
+    async def shutdown_sessions(self, request: web.Request) -> web.Response:
+        """HAProxy's ``shutdown sessions server``; with ``?forget=1`` the learned ties go too."""
+        server, table = self._known(request.match_info["name"]), self._table()
+        forgets = request.query.get("forget") == "1"
+        forgotten = table.forget_server(server) if table is not None and forgets else 0
+        ended = self._operations.shut_sessions(server)
+        return web.json_response({"ended": ended, "forgotten": forgotten})
 
     async def sessions(self, request: web.Request) -> web.Response:
         table, now = self._table(), monotonic()

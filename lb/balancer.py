@@ -67,6 +67,14 @@ class Balancer:
         self.tell(self.routing.pool.remove(server, cause, code))
         self.lanes.pop(server).close()
 
+    def shut_sessions(self, server: Server) -> int:
+        """End at once every request and tunnel that is on ``server``, and its idle connections; how many."""
+        on_it = [c for c in self.clients if c.exchange is not None and c.exchange.server is server]
+        for client in on_it:
+            client.kill()
+        self.lanes[server].close_idle(0)
+        return len(on_it)
+
     def tell(self, change: Change | None) -> None:
         if change is None:
             return

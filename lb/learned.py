@@ -63,6 +63,14 @@ class Learned:
             self._queue.append(session)
         server.sessions += 1
 
+    def forget_server(self, server: Server) -> int:
+        """Untie all sessions of ``server``; how many those were."""
+        sessions = [session for session, binding in self._bindings.items() if binding.server is server]
+        for session in sessions:
+            self._forget(session)
+        self._queue = deque(session for session in self._queue if session in self._bindings)
+        return len(sessions)
+
     def expire(self, now: float, budget: int = 1000) -> None:
         """Forget what was not used for ``ttl``: at most ``budget`` entries at a time."""
         for _ in range(min(budget, len(self._queue))):

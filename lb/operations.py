@@ -56,6 +56,12 @@ class Operations:
         self._balancer.routing.pool.weigh(server, weight)
         self._balancer.slow_start.go_on(monotonic())
 
+    def shut_sessions(self, server: Server) -> int:
+        """End what is on ``server`` now, in whichever state it is; new requests are not kept from it."""
+        ended = self._balancer.shut_sessions(server)
+        self._balancer.events.tell("shutdown", server=server.name, ended=ended)
+        return ended
+
     def remove(self, server: Server, cause: str = "removed by the operator", code: str = OPERATOR) -> None:
         self._checks.forget(server)
         self._balancer.remove_server(server, cause, code)
