@@ -35,6 +35,7 @@ CMD ["python3", "-m", "services.cart"]
 
 FROM ${BASE} AS lb
 COPY lb lb
-ENV LB_LISTEN=0.0.0.0:8080 LB_ADMIN=127.0.0.1:9000
+# A thread for each server's name that takes long to look up; four are too few for a dozen servers.
+ENV LB_LISTEN=0.0.0.0:8080 LB_ADMIN=127.0.0.1:9000 UV_THREADPOOL_SIZE=16
 HEALTHCHECK --interval=2s --timeout=2s --retries=2 --start-period=30s CMD ["python3", "-IS", "/opt/ready.py", "LB_ADMIN"]
 CMD ["python3", "-m", "lb"]

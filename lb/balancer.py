@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lb.counters import Counters
 from lb.log import refusal
+from lb.names import Names
 from lb.proxy import Client
 from lb.slowstart import SlowStart
 from lb.upstream import Lane
@@ -46,6 +47,7 @@ class Balancer:
         self.on_trouble: Callable[[Server, Result | None], None] = lambda server, result: None  # noqa: ARG005
         self._all_gone = asyncio.Event()
         self.lanes: dict[Server, Lane] = {}
+        self.names = Names()
         self.slow_start = SlowStart(settings.slowstart)
         self._loop = asyncio.get_running_loop()
         self._sweeping = self._loop.call_later(SWEEP_SECONDS, self._sweep)
@@ -57,6 +59,7 @@ class Balancer:
         server.code = code
         self.lanes[server] = Lane(
             server,
+            self.names,
             connect_timeout=self.settings.connect_timeout,
             most_idle=self.settings.most_idle,
         )

@@ -17,6 +17,7 @@ from lb.response import parse_response
 
 if TYPE_CHECKING:
     from lb.balancer import Balancer
+    from lb.names import Names
     from lb.pool import Address, Server
     from lb.settings import Settings
 
@@ -25,11 +26,12 @@ LEAST_GAP_SECONDS = 0.02
 _GOOD = range(200, 400)
 
 
-async def probe(address: Address, path: str, limit: float) -> Result:
+async def probe(address: Address, names: Names, path: str, limit: float) -> Result:
     """One check: connect, ask for ``path``, read the status."""
     connected = False
     try:
         async with asyncio.timeout(limit):
+            await names.check(address.host)
             reader, writer = await asyncio.open_connection(address.host, address.port)
             connected = True
             try:
@@ -82,7 +84,9 @@ class Watcher:
             self._sooner.clear()
             if server.state in CHECKED:
                 residence = server.residence
-                result = await probe(server.address, settings.check_path, settings.check_timeout)
+                result = await probe(
+                    server.address, self._balancer.names, settings.check_path, settings.check_timeout
+                )
                 if residence == server.residence and server.state in CHECKED:
                     self._record(result)
             await asyncio.sleep(LEAST_GAP_SECONDS)

@@ -18,6 +18,7 @@ from lb.response import SWITCHING_PROTOCOLS, parse_response
 
 if TYPE_CHECKING:
     from lb.exchange import Exchange
+    from lb.names import Names
     from lb.pool import Server
     from lb.response import ResponseHead
 
@@ -174,8 +175,9 @@ class ServerConnection(asyncio.Protocol):
 class Lane:
     """All connections to one server that wait for work, latest first."""
 
-    def __init__(self, server: Server, *, connect_timeout: float, most_idle: int) -> None:
+    def __init__(self, server: Server, names: Names, *, connect_timeout: float, most_idle: int) -> None:
         self.server = server
+        self._names = names
         self._connect_timeout = connect_timeout
         self._most_idle = most_idle
         self._idle: list[ServerConnection] = []
@@ -213,6 +215,7 @@ class Lane:
         address = self.server.address
         try:
             async with asyncio.timeout(self._connect_timeout):
+                await self._names.check(address.host)
                 _, connection = await loop.create_connection(
                     lambda: ServerConnection(self), address.host, address.port
                 )

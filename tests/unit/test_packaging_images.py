@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 HOUSE = Path(__file__).parents[2]
 DOCKERFILE = (HOUSE / "Dockerfile").read_text()
-FILES = ("docker-compose.yml",)
+FILES = ("docker-compose.yml", "docker-stack.yml")
 #: Read by the programs besides their flags.
 OTHERS = {"CART_SECRET", "LB_COOKIE_SECRET"}
 
