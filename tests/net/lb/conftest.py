@@ -156,7 +156,8 @@ class Peer:
             while size := int(await self.reader.readuntil(b"\r\n"), 16):
                 seen.body += await self.reader.readexactly(size)
                 await self.reader.readexactly(2)
-            await self.reader.readexactly(2)
+            while await self.reader.readuntil(b"\r\n") != b"\r\n":
+                pass  # a trailer: ours passes none, others do
         elif lengths := seen.all("content-length"):
             seen.body = await self.reader.readexactly(int(lengths[0]))
         return seen.body
