@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tests.net.lb.conftest import Backend, Lb, OpenBackend, Peer, Seen, StartLb, Wire
 
 PIECE = b"x" * 65536
+UPGRADE = b"Connection: upgrade\r\nUpgrade: websocket\r\n\r\n"
 
 
 class Download:
@@ -28,8 +29,10 @@ class Download:
         await peer.send(head.encode() + PIECE)
         self.began.set()
         await self.go_on.wait()
-        for _ in range(self._pieces - 1):
+        left = self._pieces - 1
+        while left:
             await peer.send(PIECE)
+            left -= 1
 
 
 async def start(start_lb: StartLb, backend: OpenBackend) -> tuple[Lb, Backend, Backend]:
@@ -91,9 +94,7 @@ async def test_w04_shut_sessions_end_a_tunnel_that_drain_and_maintenance_left_al
     lb, s1, _ = await start(start_lb, backend)
 
     async def echo(peer: Peer, seen: Seen) -> None:
-        await peer.send(
-            b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"
-        )
+        await peer.send(b"HTTP/1.1 101 Switching Protocols\r\n" + UPGRADE)
         while data := await peer.reader.read(1000):
             await peer.send(data)
 
