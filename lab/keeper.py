@@ -27,11 +27,12 @@ from lab.cluster.processes import ProcessSite, opened
 from lab.cluster.programs import Wiring
 from lab.cluster.standing import SOCKET, Description
 from lab.errors import LabError
-from lab.topology import ARMS, BALANCERS, behind
+from lab.topology import ARMS, BALANCERS, Platform, behind
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from lab.cluster.ports import Site
     from lab.topology import Arm
 
 #: By environment, since it may hold a password.
@@ -45,11 +46,12 @@ REDIS_URL = "CARTLAB_REDIS_URL"
 @click.option("--port", type=int, required=True)
 @click.option("--admin-port", type=int, required=True)
 @click.option("--folder", type=click.Path(path_type=Path), required=True)
-def main(mode: str, servers: int, lb: str, port: int, admin_port: int, folder: Path) -> None:
+@click.option("--platform", type=click.Choice([place.value for place in Platform]), required=True)
+def main(mode: str, servers: int, lb: str, port: int, admin_port: int, folder: Path, platform: str) -> None:
     raise_file_limit()
     wiring = Wiring(logs=folder / "log", front_port=port, admin_port=admin_port)
     try:
-        asyncio.run(_keep(behind(ARMS[mode](servers), lb), wiring))
+        asyncio.run(_keep(behind(ARMS[mode](servers), lb), wiring, Platform(platform)))
     except asyncio.CancelledError:
         return  # told to end, and it has
     except LabError as problem:
@@ -58,21 +60,37 @@ def main(mode: str, servers: int, lb: str, port: int, admin_port: int, folder: P
         sys.exit(problem.exit_code)
 
 
-async def _keep(arm: Arm, wiring: Wiring) -> None:
+async def _keep(arm: Arm, wiring: Wiring, platform: Platform) -> None:
     me = asyncio.current_task()
     if me:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, me.cancel)
     async with Family("site", arm.name, wiring.logs) as family:
-        site = ProcessSite(arm, family, wiring, redis_url=os.environ.get(REDIS_URL))
-        async with opened([site], family), _answering(site, family.den / SOCKET):
-            about = asdict(_describe(site, family, wiring))
+        open_site = _in_containers if platform is Platform.DOCKER else _as_processes
+        async with open_site(arm, family, wiring) as site, _answering(site, family.den / SOCKET):
+            about = asdict(_describe(arm, site, family, platform))
             family.describe(about)
             _say({"event": "ready", "site": about})
             await asyncio.get_running_loop().create_future()
 
 
 @asynccontextmanager
-async def _answering(site: ProcessSite, socket: Path) -> AsyncIterator[None]:
+async def _as_processes(arm: Arm, family: Family, wiring: Wiring) -> AsyncIterator[Site]:
+    site = ProcessSite(arm, family, wiring, redis_url=os.environ.get(REDIS_URL))
+    async with opened([site], family):
+        yield site
+
+
+@asynccontextmanager
+async def _in_containers(arm: Arm, family: Family, wiring: Wiring) -> AsyncIterator[Site]:
+    from lab.cluster.compose.blueprint import Ports  # noqa: PLC0415 - only where it is asked for
+    from lab.cluster.compose.stack import open_stack  # noqa: PLC0415 - the SDK, as well
+
+    async with open_stack([arm], family, ports=Ports(wiring.front_port, wiring.admin_port)) as sites:
+        yield sites[arm.name]
+
+
+@asynccontextmanager
+async def _answering(site: Site, socket: Path) -> AsyncIterator[None]:
     """The keeper's own small API, for whoever may enter the folder of ``socket``: this user."""
 
     async def start(request: web.Request) -> web.Response:
@@ -93,15 +111,17 @@ async def _answering(site: ProcessSite, socket: Path) -> AsyncIterator[None]:
         await runner.cleanup()
 
 
-def _describe(site: ProcessSite, family: Family, wiring: Wiring) -> Description:
+def _describe(arm: Arm, site: Site, family: Family, platform: Platform) -> Description:
     return Description(
-        mode=site.arm.name,
-        sticky=site.arm.sticky,
+        mode=arm.name,
+        sticky=arm.sticky,
         front=site.front.url,
         admin=site.admin.url,
         store=site.store,
         den=str(family.den),
-        logs=str(wiring.logs),
+        logs=str(family.logs),
+        platform=platform,
+        run=family.folder.name,
     )
 
 

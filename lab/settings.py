@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from lab.errors import UsageProblem, unknown
 from lab.scenario import EXPECTATIONS
-from lab.topology import OURS
+from lab.topology import OURS, Platform
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +30,7 @@ class RunSettings:
     ``fault`` is None for a scenario that breaks nothing. ``keyless`` is the percentage of shoppers
     who, like the classic demo's client, send no ``Idempotency-Key``. ``expect`` maps each arm to
     what it should do with the carts; ``at_once`` of them run together. ``command`` is how this user
-    calls the lab, fit for a shell.
+    calls the lab, fit for a shell. ``platform`` is where the programs live.
     """
 
     scenario: Scenario
@@ -45,6 +45,7 @@ class RunSettings:
     runs: Path
     redis_url: str | None
     command: str = "cartlab"
+    platform: Platform = Platform.PROCESSES
     at_once: int = AT_ONCE
 
     @property
@@ -58,6 +59,7 @@ class RunSettings:
     def repeat_command(self) -> str:
         """The exact command that does the same again. A store's URL is left out: it may hold a password."""
         words = ["run", self.scenario.name, "--arms", ",".join(arm.name for arm in self.arms)]
+        words += [] if self.platform is Platform.PROCESSES else [self.platform.flag]
         words += [] if self.arms[0].lb == OURS else ["--lb", self.arms[0].lb]
         words += ["--servers", str(self.arms[0].servers), "--shoppers", str(self.shoppers)]
         words += ["--seed", str(self.seed)]

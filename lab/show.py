@@ -27,13 +27,14 @@ from lab.report.results import results_of, store_of
 from lab.report.versions import versions
 from lab.runner import Run
 from lab.timeline import ArmReady, Judged, Noted, RunBegan, RunEnded, Timeline
-from lab.topology import BALANCERS
+from lab.topology import BALANCERS, Platform
 from lab.verdict import ExitCode
 from lab.view.choice import view_for
 from lab.view.console import PatientConsole
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
+    from contextlib import AbstractAsyncContextManager
 
     from lab.cluster.ports import Site
     from lab.judging import Findings
@@ -142,13 +143,7 @@ class Show:
         name = self._settings.scenario.name
         async with (
             Family("run", name, self._folder.log) as family,
-            open_sites(
-                arms,
-                family,
-                redis_url=self._settings.redis_url,
-                clock=self._now,
-                on_change=self._timeline.record,
-            ) as sites,
+            self._open(arms, family) as sites,
         ):
             for arm in arms:
                 site = sites[arm.name]
@@ -165,6 +160,14 @@ class Show:
                     )
                 )
             yield dict(sites)
+
+    def _open(self, arms: tuple[Arm, ...], family: Family) -> AbstractAsyncContextManager[Mapping[str, Site]]:
+        if self._settings.platform is Platform.DOCKER:
+            from lab.cluster.compose.stack import open_stack  # noqa: PLC0415 - the SDK, only where asked for
+
+            return open_stack(arms, family, clock=self._now, on_change=self._timeline.record)
+        redis_url = self._settings.redis_url
+        return open_sites(arms, family, redis_url=redis_url, clock=self._now, on_change=self._timeline.record)
 
     def _frame(self, settings: RunSettings, number: int) -> RunBegan:
         scenario = settings.scenario

@@ -28,7 +28,7 @@ from lab.cluster.places import new_den
 from lab.cluster.registry import Member, Record, Registry, with_member
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Coroutine, Iterable, Mapping
     from pathlib import Path
     from types import TracebackType
 
@@ -41,13 +41,15 @@ GRACE = 3.0
 class Family:
     """``kind`` is ``run`` or ``site``. ``logs`` is where each program's log goes.
 
-    ``den`` is a private folder with a short path, as a socket's path must be, gone with the family.
+    ``den`` is a private folder with a short path, as a socket's path must be, gone with the family;
+    ``folder`` is its place in the registry, which lives and is locked just as long.
     """
 
     def __init__(self, kind: str, name: str, logs: Path, *, registry: Registry | None = None) -> None:
         self.logs = logs
         self.den = new_den()
-        self._registry = registry or Registry()
+        self.registry = registry or Registry()
+        self.folder = self.registry.new_folder()
         self._record = Record(kind=kind, name=name, driver=Member.of("driver", os.getpid()))
         self._entry: Entry | None = None
         self._children: list[Child] = []
@@ -56,14 +58,13 @@ class Family:
         self._is_ending = False
 
     async def __aenter__(self) -> Self:
-        leftovers.clean(self._registry)
+        leftovers.clean(self.registry)
         self.logs.mkdir(parents=True, exist_ok=True)
         self._owner = asyncio.current_task()
         self._cancels_before = self._owner.cancelling() if self._owner else 0
-        folder = self._registry.new_folder()
-        await self._start_warden(folder)
+        await self._start_warden(self.folder)
         try:
-            self._entry = self._registry.enter(folder)
+            self._entry = self.registry.enter(self.folder)
             self.den.mkdir(mode=0o700)
             self._note(self._warden, group=self._warden.pid, folders=(str(self.den),))
             self.needs(self._warden)
@@ -92,7 +93,11 @@ class Family:
 
     def needs(self, child: Child) -> None:
         """From now on the run cannot do without ``child``: losing it ends the run with ChildLost."""
-        task = asyncio.get_running_loop().create_task(self._report_loss(child))
+        self.watch(_loss_of(child))
+
+    def watch(self, loss: Coroutine[Any, Any, ChildLost | None]) -> None:
+        """The same for what is no child of ours: ``loss`` returns when it is gone, None if that was meant."""
+        task = asyncio.get_running_loop().create_task(self._report(loss))
         self._watches.add(task)
         task.add_done_callback(self._watches.discard)
 
@@ -171,13 +176,20 @@ class Family:
         if self._lost and self._owner and self._owner.uncancel() <= self._cancels_before:
             raise self._lost from cause
 
-    async def _report_loss(self, child: Child) -> None:
-        code = await child.wait()
-        if self._is_ending or child.is_end_expected or self._lost:
+    async def _report(self, loss: Coroutine[Any, Any, ChildLost | None]) -> None:
+        found = await loss
+        if found is None or self._is_ending or self._lost:
             return
-        self._lost = ChildLost(child.program.name, ended_with(code), child.program.log, child.last_lines())
+        self._lost = found
         if self._owner:
             self._owner.cancel()
+
+
+async def _loss_of(child: Child) -> ChildLost | None:
+    code = await child.wait()
+    if child.is_end_expected:
+        return None
+    return ChildLost(child.program.name, ended_with(code), child.program.log, child.last_lines())
 
 
 async def _all_ended(children: Iterable[Child]) -> None:

@@ -10,42 +10,37 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import aiohttp
 
 from lab.cluster import programs
-from lab.cluster.balancer import Balancer
-from lab.cluster.errors import NotReady
 from lab.cluster.gauge import Gauge
 from lab.cluster.ports import Address
 from lab.cluster.programs import Wiring
 from lab.cluster.server import Server
+from lab.cluster.site import BalancedSite, together
 from lab.cluster.store_binary import find_binary
-from lab.errors import EnvironmentProblem, unknown
-from lab.timeline import ServerChanged
+from lab.errors import EnvironmentProblem
 from lab.topology import OURS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
-    from typing import Any
+    from collections.abc import AsyncIterator, Callable, Collection, Sequence
 
     from lab.cluster.family import Family
     from lab.cluster.gauge import Load
     from lab.cluster.store import Store
-    from lab.timeline import ServerSample
+    from lab.timeline import ServerChanged, ServerSample
     from lab.topology import Arm
 
 START_DEADLINE = 30.0
-_UP_DEADLINE = 30.0
 _CRASH_DEADLINE = 10.0
 #: Seconds that a server told to stop has before it is made to: what an engine grants a container.
 _STOP_GRACE = 10.0
-_LOOK_AGAIN = 0.1
 
 
-class ProcessSite:
+class ProcessSite(BalancedSite):
     """One arm on this machine. ``open_sites`` starts and ends it."""
 
     def __init__(
@@ -58,26 +53,12 @@ class ProcessSite:
         clock: Callable[[], float] = time.monotonic,
         on_change: Callable[[ServerChanged], None] = lambda _: None,
     ) -> None:
-        self.arm = arm
+        super().__init__(arm, wiring.logs, clock=clock, on_change=on_change)
         self.servers: dict[str, Server] = {}
-        self.sessions_moved = 0
         self._family = family
         self._wiring = wiring
         self._redis_url = redis_url
-        self._clock = clock
-        self._on_change = on_change
-        self._http = aiohttp.ClientSession()
-        self._news = asyncio.Event()
         self._store: Store | None = None
-        self._following: asyncio.Task[None] | None = None
-
-    @property
-    def front(self) -> Address:
-        return self._front
-
-    @property
-    def admin(self) -> Address:
-        return self._admin
 
     @property
     def store(self) -> str | None:
@@ -89,7 +70,7 @@ class ProcessSite:
         if self.arm.needs_store:
             self._store = await self._open_store()
         await together(self._open_balancer(), *map(self._launch, self.arm.server_names))
-        await together(*map(self._register, self.arm.server_names))
+        await together(*(self._register(name, self.servers[name].address) for name in self.arm.server_names))
         await self._until_up(self.arm.server_names)
 
     async def kill(self, server: str) -> None:
@@ -115,7 +96,7 @@ class ProcessSite:
         if known.child.is_end_expected or not known.child.is_running:
             await known.child.kill()
             await self._launch(server)
-            await self._register(server)
+            await self._register(server, self.servers[server].address)
         await self._until_up([server])
 
     async def stop(self, server: str) -> None:
@@ -143,10 +124,6 @@ class ProcessSite:
     def balancer_load(self) -> Load | None:
         return self._balancer_gauge.read()
 
-    def stop_following(self) -> None:
-        if self._following:
-            self._following.cancel()
-
     async def close(self) -> None:
         """After the processes have ended."""
         await self._http.close()
@@ -154,8 +131,7 @@ class ProcessSite:
             await self._store.forget()
 
     def _server(self, name: str) -> Server:
-        if name not in self.servers:
-            raise unknown("server", name, self.servers)
+        self._check_known(name)
         return self.servers[name]
 
     async def _open_store(self) -> Store:
@@ -173,55 +149,15 @@ class ProcessSite:
         child = await self._family.start(program)
         said = await child.listening(START_DEADLINE)
         self._family.needs(child)
-        self._front = Address(said["host"], said["port"])
-        self._admin = Address(said["admin_host"], said["admin_port"])
-        self._balancer = Balancer(self._http, self._admin)
         self._balancer_gauge = Gauge(said["pid"])
-        self._following = asyncio.create_task(self._follow())
+        self._meet_balancer(
+            Address(said["host"], said["port"]), Address(said["admin_host"], said["admin_port"])
+        )
 
     async def _launch(self, name: str) -> None:
         child = await self._family.start(programs.server(self.arm, name, self._wiring, self._store))
         said = await child.listening(START_DEADLINE)
         self.servers[name] = Server(name, child, Address(said["host"], said["port"]))
-
-    async def _register(self, name: str) -> None:
-        await self._balancer.put_server(name, self.servers[name].address)
-
-    async def _until_up(self, names: Sequence[str]) -> None:
-        missing = ["nothing"]
-        try:
-            async with asyncio.timeout(_UP_DEADLINE):
-                while missing := await self._not_up(names):
-                    self._news.clear()
-                    with suppress(TimeoutError):
-                        await asyncio.wait_for(self._news.wait(), _LOOK_AGAIN)
-        except TimeoutError:
-            raise NotReady(
-                f"The balancer of the {self.arm.name} arm should call {', '.join(names)} up within "
-                f"{_UP_DEADLINE:g} s; it says {'; '.join(missing)}. "
-                f"The logs are in {self._wiring.logs}."
-            ) from None
-
-    async def _not_up(self, names: Sequence[str]) -> list[str]:
-        views = await self._balancer.servers()
-        found = []
-        for name in names:
-            view = views.get(name)
-            if view is None:
-                found.append(f"{name} is unknown")
-            elif view.state != "up" or view.address != str(self.servers[name].address):
-                found.append(f"{name} is {view.state} ({view.cause})")
-        return found
-
-    async def _follow(self) -> None:
-        async for event in self._balancer.events():
-            self._news.set()
-            if event["kind"] == "moved":
-                self.sessions_moved += 1
-            elif event["kind"] == "server":
-                at = self._clock() - (time.time() - event["at"])
-                change = ServerChanged(at, self.arm.name, event["server"], event["to"], event["cause"] or "")
-                self._on_change(change)
 
 
 @asynccontextmanager
@@ -259,14 +195,3 @@ async def opened(sites: Collection[ProcessSite], family: Family) -> AsyncIterato
             await family.end()
         finally:
             await together(*(site.close() for site in sites))
-
-
-async def together(*steps: Coroutine[Any, Any, object]) -> None:
-    """All at once; the first failure cancels the others and comes out as itself."""
-    tasks = [asyncio.ensure_future(step) for step in steps]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

@@ -27,13 +27,14 @@ class Server:
         load = self._gauge.read()
         if load is None:
             return ServerSample(self.name, None, None, None)
-        return ServerSample(self.name, await self._carts(http), load.cpu, load.memory)
+        return ServerSample(self.name, await carts_at(http, self.address), load.cpu, load.memory)
 
-    async def _carts(self, http: aiohttp.ClientSession) -> int | None:
-        """None also when it does not answer: a frozen server must not freeze the screen."""
-        try:
-            async with http.get(f"{self.address.url}/stats", timeout=_STATS_WITHIN) as answer:
-                carts = (await answer.json())["carts"]
-        except (aiohttp.ClientError, TimeoutError):
-            return None
-        return carts if isinstance(carts, int) else None
+
+async def carts_at(http: aiohttp.ClientSession, address: Address) -> int | None:
+    """How many it holds. None also when it does not answer: a frozen server must not freeze the screen."""
+    try:
+        async with http.get(f"{address.url}/stats", timeout=_STATS_WITHIN) as answer:
+            carts = (await answer.json())["carts"]
+    except (aiohttp.ClientError, TimeoutError):
+        return None
+    return carts if isinstance(carts, int) else None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from lab.cluster.leftovers import is_running
 from lab.errors import EnvironmentProblem
+from lab.topology import Platform
 
 if TYPE_CHECKING:
     import httpx
@@ -22,7 +23,7 @@ _STARTING_TAKES_AT_MOST = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What the keeper writes into the registry. ``front`` and ``admin`` are URLs."""
+    """What the keeper writes into the registry. ``front`` and ``admin`` are URLs, ``run`` its name there."""
 
     mode: str
     sticky: str
@@ -31,6 +32,8 @@ class Description:
     store: str | None
     den: str
     logs: str
+    platform: str = Platform.PROCESSES
+    run: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +69,12 @@ class Standing:
             raise EnvironmentProblem(f"The {self.name} site is still starting. Ask again in a moment.")
         return self.description
 
+    @property
+    def is_in_containers(self) -> bool:
+        return self.description is not None and self.description.platform == Platform.DOCKER
+
     def servers(self) -> list[ServerRow]:
-        pids = {member.name: member.pid for member in self.record.members if is_running(member)}
+        pids = self._pids()
         rows = self._admin("/servers").json()["servers"]
         return [
             ServerRow(
@@ -76,7 +83,7 @@ class Standing:
                 cause=row["cause"] or "",
                 sessions=row["sessions"],
                 address=row["address"],
-                pid=pids.get(f"{self.name}-{row['name']}"),
+                pid=pids.get(row["name"]),
             )
             for row in rows
         ]
@@ -95,6 +102,15 @@ class Standing:
             answer = keeper.post(f"http://keeper/servers/{server}/start")
         if answer.status_code != HTTPStatus.OK:
             raise EnvironmentProblem(answer.json()["message"])
+
+    def _pids(self) -> dict[str, int]:
+        """Of the servers that run: where they are containers, the engine knows."""
+        if self.about.platform == Platform.DOCKER:
+            from lab.cluster.compose.engine import running  # noqa: PLC0415 - the SDK, only where needed
+
+            return running(self.about.run)
+        living = {member.name: member.pid for member in self.record.members if is_running(member)}
+        return {name.removeprefix(f"{self.name}-"): pid for name, pid in living.items()}
 
     def _admin(self, path: str) -> httpx.Response:
         import httpx  # noqa: PLC0415 - as above

@@ -9,6 +9,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from lab.cluster.registry import Registry
 from lab.commands.help_pages import exit_codes_mean
 from lab.doctor import Finding, Level, examine
 from lab.verdict import ExitCode
@@ -22,9 +23,14 @@ _CODES = {
 
 @click.command(epilog=exit_codes_mean(_CODES))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
-def doctor(*, as_json: bool) -> int:
+@click.option("--docker", is_flag=True, help="Ask also for what a lab in containers needs.")
+def doctor(*, as_json: bool, docker: bool) -> int:
     """Check Python, store, ports, file limit, terminal and left-overs; each finding with its fix."""
     findings = list(examine())
+    if docker:
+        from lab.docker_doctor import examine_docker  # noqa: PLC0415 - the SDK, only where it is asked for
+
+        findings += examine_docker(Registry())
     if as_json:
         click.echo(json.dumps({"findings": [asdict(finding) for finding in findings]}, indent=2))
     else:

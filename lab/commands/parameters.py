@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import click
 
-from lab.errors import unknown
+from lab.errors import UsageProblem, unknown
+from lab.topology import OURS, Platform
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,3 +39,28 @@ class Share(click.ParamType[int]):
         if not text.isdecimal() or int(text) > 100:  # noqa: PLR2004 - a percentage
             self.fail(f"{value!r} was given; a share from 0% to 100% was expected.", param, ctx)
         return int(text)
+
+
+docker_option = click.option(
+    "--docker", is_flag=True, help="In containers, by Docker Compose, instead of plain processes."
+)
+
+
+only_docker_option = click.option("--docker", is_flag=True, help="Only sites in containers.")
+
+
+def platform_for(*, docker: bool, lb: str, redis_url: str | None) -> Platform:
+    """Where the programs are to live; what cannot be had there is refused before anything starts."""
+    if not docker:
+        return Platform.PROCESSES
+    if lb != OURS:
+        raise UsageProblem(f"--lb {lb} runs as a process of this machine; in containers it is --lb {OURS}.")
+    if redis_url:
+        raise UsageProblem(
+            "--redis-url names a store that the containers cannot reach, for the network of their store is "
+            "closed: leave out one of --redis-url and --docker."
+        )
+    from lab.cluster.compose.engine import require  # noqa: PLC0415 - the SDK, only where it is asked for
+
+    require()
+    return Platform.DOCKER

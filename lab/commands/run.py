@@ -12,7 +12,7 @@ from lab.arms import GRAMMAR, read_arms
 from lab.cluster.abilities import check_strategies
 from lab.cluster.foreign.finding import find
 from lab.commands.help_pages import exit_code_table
-from lab.commands.parameters import Named, Share
+from lab.commands.parameters import Named, Share, docker_option, platform_for
 from lab.commands.what_to_try import own_command
 from lab.errors import UsageProblem
 from lab.faults import FAULTS
@@ -68,6 +68,7 @@ Examples:
     metavar="|".join(BALANCERS),
     help="The balancer: the lab's, or one from PATH.",
 )
+@docker_option
 @click.option("--seed", type=click.IntRange(0), help="Same seed, same shoppers. Default: a new one, printed.")
 @click.option(
     "--crash",
@@ -114,7 +115,7 @@ Examples:
     help="Use this Redis or Valkey instead of starting one.",
 )
 def run(
-    scenario: Scenario, *, arms: str | None, at_once: int, servers: int, lb: str,
+    scenario: Scenario, *, arms: str | None, at_once: int, servers: int, lb: str, docker: bool,
     seed: int | None, crash: str, fault: str | None, fast: bool, step: bool, plain: bool,
     as_json: bool, no_input: bool, expect: str | None, shoppers: int, keyless: int, runs: Path,
     redis_url: str | None,
@@ -135,12 +136,15 @@ def run(
     check_strategies(chosen)
     target = Target(crash)
     target.check(chosen[0].server_names)
-    fault = _fault(scenario, fault, chosen, Platform.PROCESSES)
+    platform = Platform.DOCKER if docker else Platform.PROCESSES
+    fault = _fault(scenario, fault, chosen, platform)
+    platform = platform_for(docker=docker, lb=lb, redis_url=redis_url)
     settings = RunSettings(
         scenario=scenario, arms=chosen, shoppers=shoppers, target=target, keyless=keyless, fast=fast,
         seed=secrets.randbelow(1_000_000) if seed is None else seed,
         fault=fault, expect=read_expectations(expect, scenario, chosen),
         runs=runs.absolute(), redis_url=redis_url, command=own_command(), at_once=at_once,
+        platform=platform,
     )  # fmt: skip
     # Half of the lab hangs on this import, and no other command should wait for it.
     from lab.show import Output, show  # noqa: PLC0415

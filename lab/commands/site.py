@@ -14,6 +14,7 @@ from lab.cluster.registry import Registry
 from lab.cluster.session import fingerprint
 from lab.cluster.standing import Standing
 from lab.commands.help_pages import exit_codes_mean
+from lab.commands.parameters import only_docker_option
 from lab.commands.site_view import SiteTable, plain_lines
 from lab.commands.up import up
 from lab.commands.what_to_try import own_command
@@ -44,9 +45,10 @@ _DOWN_CODES = (
 @click.command(epilog=exit_codes_mean(_STATUS_CODES))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 @click.option("--plain", is_flag=True, help="One fact a line, without shapes and colours.")
-def status(*, as_json: bool, plain: bool) -> None:
+@only_docker_option
+def status(*, as_json: bool, plain: bool, docker: bool) -> None:
     """Show every standing site: servers, their states, sessions a server, addresses, store."""
-    sites = _standing(Registry())
+    sites = _standing(Registry(), docker=docker)
     if as_json:
         click.echo(json.dumps({"sites": [_as_json(site) for site in sites]}, indent=2))
     elif not sites:
@@ -62,14 +64,15 @@ def status(*, as_json: bool, plain: bool) -> None:
 @click.argument("session")
 @click.option("--site", "name", metavar="NAME", help="Ask only this site.  [default: all that stand]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
-def where(session: str, name: str | None, *, as_json: bool) -> int:
+@only_docker_option
+def where(session: str, name: str | None, *, as_json: bool, docker: bool) -> int:
     """Say which server holds SESSION.
 
     SESSION is the value of the cookie cart_sid, a whole Set-Cookie line, a line of curl's cookie
     jar, or the sessionId that every answer shows. The cookie itself is never sent anywhere.
     """
     wanted = fingerprint(session)
-    answers = [_where(site, wanted) for site in _chosen(Registry(), name)]
+    answers = [_where(site, wanted) for site in _chosen(Registry(), name, docker=docker)]
     found = [answer for answer in answers if answer["server"]]
     if as_json:
         click.echo(json.dumps({"session": wanted, "sites": answers}, indent=2))
@@ -102,34 +105,51 @@ def start(server: str | None, name: str | None) -> None:
 
 @click.command(epilog=exit_codes_mean(_DOWN_CODES))
 @click.argument("name", required=False)
-def down(name: str | None) -> None:
+@click.option("--docker", is_flag=True, help="Only sites in containers, and containers of dead runs as well.")
+def down(name: str | None, *, docker: bool) -> None:
     """End standing sites (all, or NAME), and clean what any earlier run that died left behind.
 
-    Runs that are alive are left alone. Saying it twice does no harm.
+    Runs that are alive are left alone, and so is everything that is not the lab's. Saying it twice
+    does no harm.
     """
     registry = Registry()
-    records = [record for record in registry.living("site") if name in (None, record.name)]
-    if name is not None and not records:
+    sites = [site for site in _standing(registry, docker=docker) if name in (None, site.name)]
+    if name is not None and not sites:
         click.echo(f"No site {name!r} stands.")
-    for record in records:
-        ended = ending.end(record, registry)
+    for site in sites:
+        ended = ending.end(site.record, registry)
         how = "; it did not answer and was killed" if ended.was_forced else ""
-        click.echo(f"{ended.name}: ended, {ended.processes} processes in {ended.seconds:.1f} s{how}.")
-    cleaned = leftovers.clean(registry)
+        what = "its containers" if site.is_in_containers else f"{ended.processes} processes"
+        click.echo(f"{ended.name}: ended, {what} in {ended.seconds:.1f} s{how}.")
+    cleaned: list[object] = [*leftovers.clean(registry)]
+    if docker:
+        cleaned += _clean_containers(registry)
     for leftover in cleaned:
         click.echo(f"Cleaned what a dead run left: {leftover}.")
     for record in registry.living("run"):
         click.echo(f"The run {record.name!r} (pid {record.driver.pid}) is alive and was left alone.")
-    if not records and not cleaned and name is None:
+    if not sites and not cleaned and name is None:
         click.echo("Nothing stands, and nothing was left behind.")
 
 
-def _standing(registry: Registry) -> list[Standing]:
-    return [Standing.of(record) for record in registry.living("site")]
+def _clean_containers(registry: Registry) -> Sequence[object]:
+    from lab.cluster.compose import leftovers as containers  # noqa: PLC0415 - only where it is asked for
+    from lab.cluster.compose.engine import connect  # noqa: PLC0415 - the SDK, as well
+
+    client = connect()
+    try:
+        return containers.clean(client, registry)
+    finally:
+        client.close()
 
 
-def _chosen(registry: Registry, name: str | None) -> Sequence[Standing]:
-    sites = _standing(registry)
+def _standing(registry: Registry, *, docker: bool = False) -> list[Standing]:
+    sites = [Standing.of(record) for record in registry.living("site")]
+    return [site for site in sites if site.is_in_containers] if docker else sites
+
+
+def _chosen(registry: Registry, name: str | None, *, docker: bool = False) -> Sequence[Standing]:
+    sites = _standing(registry, docker=docker)
     if not sites:
         raise EnvironmentProblem(_NONE_STANDS)
     if name is None:

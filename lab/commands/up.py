@@ -17,7 +17,7 @@ from lab.cluster.foreign.finding import find
 from lab.cluster.registry import Registry
 from lab.cluster.standing import Description
 from lab.commands.help_pages import exit_codes_mean
-from lab.commands.parameters import Named
+from lab.commands.parameters import Named, docker_option, platform_for
 from lab.commands.what_to_try import own_command, page
 from lab.errors import EnvironmentProblem
 from lab.report.folder import RunFolder
@@ -62,6 +62,7 @@ Examples:
     metavar="|".join(BALANCERS),
     help="The balancer: the lab's, or one from PATH.",
 )
+@docker_option
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
@@ -90,8 +91,9 @@ Examples:
     help="Use this Redis or Valkey instead of starting one.",
 )
 def up(
-    *, mode: str, servers: int, lb: str, port: int, admin_port: int, runs: Path, redis_url: str | None
-) -> None:
+    *, mode: str, servers: int, lb: str, docker: bool, port: int, admin_port: int, runs: Path,
+    redis_url: str | None,
+) -> None:  # fmt: skip
     """Leave a site running, for curl, a browser or any HTTP client.
 
     It listens on this machine only and has its chaos endpoints on: POST /crash crashes the server
@@ -103,9 +105,16 @@ def up(
     _refuse_a_second(mode, registry)
     for number, flag in ((port, "--port"), (admin_port, "--admin-port")):
         _require_free(number, flag, registry)
+    platform = platform_for(docker=docker, lb=lb, redis_url=redis_url)
     folder = RunFolder.create(runs.absolute(), f"up-{mode}").path
-    options = {"mode": mode, "servers": servers, "lb": lb, "port": port, "admin-port": admin_port}
-    options["folder"] = folder
+    options: dict[str, Any] = {
+        "mode": mode,
+        "servers": servers,
+        "lb": lb,
+        "port": port,
+        "admin-port": admin_port,
+    }
+    options |= {"folder": folder, "platform": platform}
     click.echo(f"Starting a {mode} site with {servers} servers ...")
     if lb != OURS:
         click.echo(f"Its balancer, {lb}, {BALANCERS[lb]}.")

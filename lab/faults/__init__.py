@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lab.faults.cut import CutFromBalancer, CutFromStore
 from lab.faults.endpoint import Endpoint
 from lab.faults.kill import Kill
 from lab.faults.pause import Pause
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 #: Fault by the name that ``--fault`` takes.
 FAULTS: Mapping[str, type[ServerFault]] = {
-    fault.name: fault for fault in (Kill, Endpoint, Stop, Restart, Pause)
+    fault.name: fault for fault in (Kill, Endpoint, Stop, Restart, Pause, CutFromBalancer, CutFromStore)
 }
 
-__all__ = ["FAULTS", "Endpoint", "Kill", "Pause", "Restart", "Stop"]
+__all__ = ["FAULTS", "CutFromBalancer", "CutFromStore", "Endpoint", "Kill", "Pause", "Restart", "Stop"]

@@ -1,0 +1,163 @@
+"""All containers of one run: up by Compose, held through the SDK, gone when the run is."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lab.cluster import environment
+from lab.cluster.child import Program
+from lab.cluster.compose import command, leftovers
+from lab.cluster.compose.blueprint import RUN, Owner, Ports, blueprint
+from lab.cluster.compose.command import NoDocker
+from lab.cluster.compose.engine import Engine, connect, remove_run
+from lab.cluster.compose.site import ComposeSite
+from lab.cluster.errors import ChildLost, ended_with
+from lab.cluster.site import together
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+
+    from lab.cluster.compose.holding import Holding
+    from lab.cluster.family import Family
+    from lab.timeline import ServerChanged
+    from lab.topology import Arm
+
+PROJECT = "COMPOSE_PROJECT_NAME"
+
+
+@asynccontextmanager
+async def open_stack(
+    arms: Sequence[Arm],
+    family: Family,
+    *,
+    ports: Ports | None = None,
+    clock: Callable[[], float] = time.monotonic,
+    on_change: Callable[[ServerChanged], None] = lambda _: None,
+) -> AsyncIterator[dict[str, ComposeSite]]:
+    """All ``arms`` at once, by name, every server up; their containers are gone when the block ends.
+
+    NoDocker says what is missing: the command, Compose, the engine, the right to use it, an image.
+    """
+    command.check()
+    engine = Engine(connect())
+    try:
+        await engine.do(leftovers.clean, engine.client, family.registry)
+        owner = _owner(engine, family)
+        stack = Stack(arms, family, engine, owner)
+        with swept(owner):
+            async with stack.up(ports or Ports()):
+                sites = {
+                    arm.name: ComposeSite(arm, family.logs, engine, owner, clock=clock, on_change=on_change)
+                    for arm in arms
+                }
+                async with _opened(sites.values(), family, engine, owner):
+                    yield sites
+    finally:
+        engine.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    arms: Sequence[Arm]
+    family: Family
+    engine: Engine
+    owner: Owner
+
+    @asynccontextmanager
+    async def up(self, ports: Ports) -> AsyncIterator[None]:
+        """``docker compose up`` with this run's own file; afterwards nothing of it is left."""
+        text = json.dumps(blueprint(await asyncio.to_thread(command.pattern), self.arms, self.owner, ports))
+        file = self.family.logs / "compose.json"
+        file.write_text(text, encoding="utf-8")
+        program = Program("compose", command.up_command(file), self.family.logs / "compose.log", os.environ)
+        try:
+            child = await self.family.start(program)
+            code = await child.wait()
+            if code:
+                why = command.why_up_failed(child.last_lines())
+                raise child.cannot_start(f"{ended_with(code)}: {why}")
+            yield
+        finally:
+            await self._down()
+
+    async def _down(self) -> None:
+        """Shielded: a second Ctrl-C must not leave half of it. The sweeper has the last word anyway."""
+        removing = asyncio.ensure_future(
+            self.engine.do(remove_run, self.engine.client, self.owner.run, self.owner.registry)
+        )
+        try:
+            await asyncio.shield(removing)
+        except asyncio.CancelledError:
+            await asyncio.wait([removing])
+            raise
+
+
+@asynccontextmanager
+async def _opened(
+    sites: Collection[ComposeSite], family: Family, engine: Engine, owner: Owner
+) -> AsyncIterator[None]:
+    containers = await engine.containers(**{RUN: owner.run})
+    try:
+        await together(*(site.open(containers) for site in sites))
+        for site in sites:
+            for held in site.vital:
+                family.watch(_loss_of(held))
+        yield
+    finally:
+        for site in sites:
+            site.stop_following()
+            for held in site.vital:
+                held.is_end_expected = True
+        await together(*(site.write_logs() for site in sites))
+        await together(*(site.close() for site in sites))
+
+
+async def _loss_of(held: Holding) -> ChildLost | None:
+    code = await held.ended()
+    if held.is_end_expected:
+        return None
+    return ChildLost(held.name, ended_with(code), held.log, await held.last_lines())
+
+
+@contextmanager
+def swept(owner: Owner) -> Iterator[None]:
+    """Inside, containers end with this process, however it ends. ``sweeper.py`` says how."""
+    read_end, write_end = os.pipe()
+    try:
+        sweeper = subprocess.Popen(
+            [sys.executable, "-P", "-m", "lab.cluster.compose.sweeper", owner.run, owner.registry],
+            stdin=read_end,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, **environment.with_our_code()},
+            start_new_session=True,
+        )
+    finally:
+        os.close(read_end)
+    try:
+        yield
+    finally:
+        with suppress(BrokenPipeError):  # somebody has ended it
+            os.write(write_end, b".")
+        os.close(write_end)
+        sweeper.wait()
+
+
+def _owner(engine: Engine, family: Family) -> Owner:
+    run = family.folder.name
+    project = os.environ.get(PROJECT) or f"cartlab-{run}"
+    label = f"com.docker.compose.project={project}"
+    if there := engine.client.containers.list(all=True, filters={"label": label}):
+        raise NoDocker(
+            f"{PROJECT}={project} names a project that has {len(there)} containers already, {there[0].name} "
+            f"among them. End it first (docker compose -p {project} down), or choose another name."
+        )
+    return Owner(project, run, str(family.registry.root))
