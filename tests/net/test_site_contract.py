@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import aiohttp
 import pytest
 
 from lab.cluster.family import Family
+from lab.cluster.ports import Side
 from lab.cluster.processes import open_sites
 from lab.errors import UsageProblem
 from lab.topology import stateless_arm, sticky_arm
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
-    from lab.cluster.ports import Site
+    from lab.cluster.ports import Cuts, Site
     from lab.timeline import ServerChanged
 
     Opens = Callable[..., AbstractAsyncContextManager[dict[str, Site]]]
@@ -29,17 +30,25 @@ ORDER = {"item": "iPhone 15", "price": 1200}
 SOON = 20.0
 
 
-@pytest.fixture(params=["processes"])
+@pytest.fixture(params=["processes", pytest.param("docker", marks=pytest.mark.timeout(240))])
 def opens(request: pytest.FixtureRequest, corner: Any, tmp_path: Path) -> Opens:
     """Opens a site for each arm given; when it is closed nothing may be left of it."""
+    kind = request.param
+    if kind == "docker":
+        request.getfixturevalue("engine")
 
     @asynccontextmanager
     async def opened(*arms: Any, **options: Any) -> AsyncIterator[dict[str, Site]]:
-        async with (
-            Family("run", "test", tmp_path) as family,
-            open_sites(arms, family, **options) as sites,
-        ):
-            yield dict(sites)
+        async with Family("run", "test", tmp_path) as family:
+            opening: Any
+            if kind == "docker":
+                from lab.cluster.compose.stack import open_stack  # noqa: PLC0415 - the SDK, only with an engine
+
+                opening = open_stack(arms, family, **options)
+            else:
+                opening = open_sites(arms, family, **options)
+            async with opening as sites:
+                yield dict(sites)
         assert not corner.left_over()
 
     return opened
@@ -219,3 +228,28 @@ async def test_sessions_that_had_to_move_are_counted(opens: Opens) -> None:
         async with asyncio.timeout(SOON):
             while site.sessions_moved != 1:
                 await asyncio.sleep(0.01)
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("opens", ["docker"], indirect=True)
+async def test_a_container_cut_off_the_balancer_is_down_and_comes_back_with_its_memory(opens: Opens) -> None:
+    async with opens(sticky_arm(1)) as sites:
+        site = cast("Cuts", sites["sticky"])
+        _, cookie = await put_into_a_cart(sites["sticky"])
+        await site.cut("server-1", Side.BALANCER)
+        await becomes(sites["sticky"], "server-1", "down")
+        await site.mend("server-1", Side.BALANCER)
+        assert await cart_of(sites["sticky"], cookie) == ("server-1", 1)
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("opens", ["docker"], indirect=True)
+async def test_a_container_cut_off_the_store_says_that_it_is_not_ready(opens: Opens) -> None:
+    async with opens(stateless_arm(2)) as sites:
+        site = cast("Cuts", sites["stateless"])
+        _, cookie = await put_into_a_cart(sites["stateless"])
+        await site.cut("server-1", Side.STORE)
+        await becomes(sites["stateless"], "server-1", "down")
+        assert await cart_of(sites["stateless"], cookie) == ("server-2", 1)
+        await site.mend("server-1", Side.STORE)
+        assert await state_of(sites["stateless"], "server-1") == "up"

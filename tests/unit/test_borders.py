@@ -20,6 +20,7 @@ ROOMS = ("lab", "lb", "services")
 #: Modules that only compute: rules, tables, judgements, drawings. A pattern that matches nothing is an error.
 PURE = (
     "lab/acts.py",
+    "lab/cluster/compose/blueprint.py",
     "lab/arms.py",
     "lab/claims.py",
     "lab/declarations.py",

@@ -92,7 +92,7 @@ class ComposeSite(BalancedSite):
         await self._until_listening(balancer)
         self._meet_balancer(balancer.published(FRONT_PORT), balancer.published(ADMIN_PORT))
         await together(self._ask_store(), *map(self._introduce, self.arm.server_names))
-        await self._until_up(self.arm.server_names)
+        await together(self._until_up(self.arm.server_names), self._weigh_all())
         self._weighing = asyncio.create_task(self._weigh())
 
     async def kill(self, server: str) -> None:
@@ -208,8 +208,11 @@ class ComposeSite(BalancedSite):
 
     async def _weigh(self) -> None:
         while True:
-            await asyncio.gather(*(held.weigh() for held in self.holdings.values()))
             await asyncio.sleep(_WEIGH_EVERY)
+            await self._weigh_all()
+
+    async def _weigh_all(self) -> None:
+        await asyncio.gather(*(held.weigh() for held in self.holdings.values()))
 
 
 def version_in(said: str) -> str:
