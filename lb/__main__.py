@@ -11,11 +11,9 @@ import click
 
 from lb.failover import Failover
 from lb.flags import with_settings
-from lb.program import Unusable, serve
+from lb.program import EXIT_CUT_OFF, EXIT_ENVIRONMENT, Birth, Unusable, serve
 from lb.settings import BadSetting, Settings, address_of, names_of, servers_of
-
-EXIT_CUT_OFF = 1
-EXIT_ENVIRONMENT = 4
+from lb.workers import run_workers
 
 
 @click.command(context_settings={"auto_envvar_prefix": "LB", "show_default": True, "max_content_width": 100})
@@ -77,20 +75,28 @@ def main(
     except BadSetting as error:
         raise click.UsageError(str(error)) from error
     try:
-        clean = _run(settings)
+        code = run_workers(settings, _run) if settings.workers > 1 else _run(settings)
     except Unusable as error:
         click.echo(f"lb: {error}", err=True)
-        sys.exit(EXIT_ENVIRONMENT)
-    sys.exit(0 if clean else EXIT_CUT_OFF)
+        code = EXIT_ENVIRONMENT
+    sys.exit(code)
 
 
-def _run(settings: Settings) -> bool:
+def _run(settings: Settings, birth: Birth | None = None) -> int:
+    try:
+        return 0 if _serve(settings, birth) else EXIT_CUT_OFF
+    except Unusable as error:
+        click.echo(f"lb: {error}", err=True)
+        return EXIT_ENVIRONMENT
+
+
+def _serve(settings: Settings, birth: Birth | None) -> bool:
     try:
         import uvloop  # noqa: PLC0415 - not needed, only quicker
     except ImportError:
-        return asyncio.run(serve(settings))
+        return asyncio.run(serve(settings, birth))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(serve(settings))
+        return runner.run(serve(settings, birth))
 
 
 if __name__ == "__main__":

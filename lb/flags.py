@@ -25,6 +25,7 @@ _CHOICES = {
 
 #: setting: what --help says about it. Type and default are those of Settings.
 _HELP = {
+    "workers": "Processes that share the port; each has its own checks, counters and admin port.",
     "allbackups": "Use all backups together, not only the first that is well.",
     "resolve_interval": "Seconds between look-ups of each name to discover.",
     "resolve_hold": "Seconds that its servers are kept while it cannot be looked up.",

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import time
+from dataclasses import dataclass
 from io import FileIO
 from random import Random
 from typing import TYPE_CHECKING
@@ -31,6 +32,18 @@ if TYPE_CHECKING:
 BACKLOG = 1024
 
 
+EXIT_CUT_OFF = 1
+EXIT_ENVIRONMENT = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Birth:
+    """Of one of several: a pipe that ends with its parent, and one on which to say that it listens."""
+
+    lifeline: int
+    ready: int
+
+
 class Unusable(Exception):
     """Something that the settings name cannot be used; the message says what else would do."""
 
@@ -46,9 +59,11 @@ class PortTaken(Unusable):
         )
 
 
-async def serve(settings: Settings) -> bool:
+async def serve(settings: Settings, birth: Birth | None = None) -> bool:
     """Run until SIGTERM or SIGINT; whether everything in flight was finished."""
     told, insisted = _heed_signals()
+    if birth is not None:
+        _end_with_parent(birth, told, insisted)
     log = RequestLog(_open_log(settings.log)) if settings.log else None
     routing = routing_of(settings, time.time, Random())  # noqa: S311 - no secret hangs on it
     kind = JudgingBalancer if limits_of(settings).is_on else Balancer
@@ -58,11 +73,11 @@ async def serve(settings: Settings) -> bool:
     runner = None
     searches: list[Discovery] = []
     try:
-        front = await _listen(balancer, settings.listen)
+        front = await _listen(balancer, settings.listen, shared=birth is not None)
         runner, admin_at = await _open_admin(balancer, operations, settings.admin)
         operations.begin()
         searches = [Discovery(name, at, balancer, operations) for name, at in settings.discover.items()]
-        _announce(balancer.listens_on, admin_at, settings)
+        _announce(balancer.listens_on, admin_at, settings, birth)
         await told.wait()
         front.close()
         return await _finish(balancer, insisted)
@@ -88,10 +103,12 @@ def _open_log(name: str) -> FileIO:
         ) from error
 
 
-async def _listen(balancer: Balancer, address: Address) -> asyncio.Server:
+async def _listen(balancer: Balancer, address: Address, *, shared: bool) -> asyncio.Server:
     loop = asyncio.get_running_loop()
     try:
-        server = await loop.create_server(balancer.new_client, address.host, address.port, backlog=BACKLOG)
+        server = await loop.create_server(
+            balancer.new_client, address.host, address.port, backlog=BACKLOG, reuse_port=shared or None
+        )
     except OSError as error:
         raise PortTaken(address, error) from error
     balancer.listens_on = Address(address.host, server.sockets[0].getsockname()[1])
@@ -118,7 +135,7 @@ async def _open_admin(
     return runner, Address(address.host, runner.addresses[0][1])
 
 
-def _announce(front: Address, admin: Address | None, settings: Settings) -> None:
+def _announce(front: Address, admin: Address | None, settings: Settings, birth: Birth | None) -> None:
     """``detection_seconds``: the longest that checks alone need to notice a server that froze."""
     detection = worst_case_detection(
         settings.inter, settings.fastinter, settings.fall, settings.check_timeout
@@ -134,8 +151,13 @@ def _announce(front: Address, admin: Address | None, settings: Settings) -> None
         "pid": os.getpid(),
         "detection_seconds": detection,
     }
-    sys.stdout.write(json.dumps(line) + "\n")
-    sys.stdout.flush()
+    text = json.dumps(line) + "\n"
+    if birth is None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    else:
+        with FileIO(birth.ready, "w") as ready:
+            ready.write(text.encode())
 
 
 def _heed_signals() -> tuple[asyncio.Event, asyncio.Event]:
@@ -151,6 +173,19 @@ def _heed_signals() -> tuple[asyncio.Event, asyncio.Event]:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
     return first, second
+
+
+def _end_with_parent(birth: Birth, first: asyncio.Event, second: asyncio.Event) -> None:
+    """Nobody is left to take the exit code, or to wait for it."""
+    loop = asyncio.get_running_loop()
+
+    def on_end() -> None:
+        loop.remove_reader(birth.lifeline)
+        _log("the parent is gone")
+        first.set()
+        second.set()
+
+    loop.add_reader(birth.lifeline, on_end)
 
 
 async def _finish(balancer: Balancer, force: asyncio.Event) -> bool:

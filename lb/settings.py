@@ -76,6 +76,7 @@ class Settings:
 
     listen: Address
     admin: Address | None = None
+    workers: int = 1
     servers: dict[str, Address] = field(default_factory=dict)
     backups: dict[str, Address] = field(default_factory=dict)
     allbackups: bool = False
@@ -139,6 +140,7 @@ class Settings:
             value = getattr(self, name)
             if value < least:
                 raise BadSetting(f"{name} is {value}; expected at least {least}")
+        self._check_workers()
         self._check_cookies()
         if twice := sorted(self.servers.keys() & self.backups.keys()):
             raise BadSetting(f"{twice[0]} is a server and a backup; a name is an identity and must be unique")
@@ -151,6 +153,19 @@ class Settings:
             )
         if not _PATH.fullmatch(self.check_path):
             raise BadSetting(f"{self.check_path!r} is no path; expected one like /ready")
+
+    def _check_workers(self) -> None:
+        if not 1 <= self.workers <= _MOST_WORKERS:
+            raise BadSetting(f"workers is {self.workers}; expected 1 to {_MOST_WORKERS}")
+        if self.workers > 1 and self.sticky == "learn":
+            raise BadSetting(
+                "learn keeps its ties in the memory of one process: with more workers a session would be "
+                "known to one of them and a stranger to the others. Take cookie, hash or one worker"
+            )
+        if self.admin is not None and self.admin.port + self.workers - 1 > _MAX_PORT:
+            raise BadSetting(
+                f"each worker has an admin port of its own, and {self.admin.port} is too high for that"
+            )
 
     def _check_cookies(self) -> None:
         for name in (self.sticky_cookie, self.cookie_name):
@@ -170,6 +185,7 @@ class Settings:
 _LONGEST = 86_400
 _LONGEST_PREFIX = 24
 _FAIR_SHARE = 100
+_MOST_WORKERS = 256
 _SHORTEST_SECRET = 16
 _DURATIONS = (
     "session_ttl", "inter", "fastinter", "downinter", "check_timeout", "connect_timeout", "head_timeout",
