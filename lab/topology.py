@@ -15,12 +15,11 @@ class Platform(StrEnum):
 
     PROCESSES = "processes"
     DOCKER = "docker"
-    SWARM = "swarm"
 
     @property
     def flag(self) -> str:
         """How to ask for it."""
-        return "without --docker and --swarm" if self is Platform.PROCESSES else f"--{self}"
+        return "without --docker" if self is Platform.PROCESSES else f"--{self}"
 
     @property
     def words(self) -> str:
@@ -30,7 +29,6 @@ class Platform(StrEnum):
 _PLATFORM_WORDS = {
     Platform.PROCESSES: "with plain processes",
     Platform.DOCKER: "in containers (--docker)",
-    Platform.SWARM: "on Swarm (--swarm)",
 }
 
 #: What can tie a shopper to a server, and what becomes of a tied request whose server is gone.

@@ -33,6 +33,10 @@ FRONT_PORT, ADMIN_PORT, SERVER_PORT = 8080, 9000, 8000
 #: The network between servers and this machine alone.
 LAB_NETWORK = "lab"
 _LOOPBACK = "127.0.0.1"
+#: Seconds, four times the balancer's default. To break one container an engine works for a second or two
+#: on all cores; a server that is only slow meanwhile must not be called down, for that moves its shoppers.
+#: A killed server is known at once all the same, since it refuses connections.
+_CHECK_TIMEOUT = "2"
 
 Service = dict[str, Any]
 
@@ -105,6 +109,7 @@ def _balancer(like: Service, arm: Arm, ports: Ports) -> Service:
         "LB_BALANCE": arm.balance,
         "LB_FAILOVER": arm.failover,
         "LB_ADMIN": f"{admin}:{ADMIN_PORT}",
+        "LB_CHECK_TIMEOUT": _CHECK_TIMEOUT,
     }
     service["labels"] = {ARM: arm.name, ROLE: "balancer", NAME: "lb"}
     service["networks"] = {front_network(arm): {}, "outside": {"aliases": [admin]}}

@@ -1,0 +1,169 @@
+"""The lab in containers as a user starts it: its story, its end, and what it leaves alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    Docker = Callable[..., str]
+    WaitUntil = Callable[..., None]
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.usefixtures("images")]
+QUICK = ("--docker", "--fast", "--no-input", "--plain", "--shoppers", "60", "--seed", "11")
+
+
+@dataclass
+class Lab:
+    """``cartlab`` with a registry and a folder of runs that nobody else has."""
+
+    home: Path
+    docker: Docker
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    @property
+    def registry(self) -> Path:
+        return self.home / "state"
+
+    def start(self, *words: str, **settings: str) -> subprocess.Popen[str]:
+        popen = subprocess.Popen(
+            [sys.executable, "-P", "-m", "lab", *words],
+            env={**os.environ, "CARTLAB_STATE": str(self.registry), **settings},
+            cwd=self.home, text=True, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        self.started.append(popen)
+        return popen
+
+    def cartlab(self, *words: str) -> tuple[int, str]:
+        popen = self.start(*words)
+        said, _ = popen.communicate(timeout=500)
+        return popen.returncode, said
+
+    def containers(self) -> list[str]:
+        return self._ours("ps", "--all", "--format", "{{.Names}}")
+
+    def left_over(self) -> list[str]:
+        name = ("--format", "{{.Name}}")
+        return [
+            *self.containers(), *self._ours("network", "ls", *name), *self._ours("volume", "ls", *name)
+        ]  # fmt: skip
+
+    @property
+    def folder(self) -> Path:
+        return (self.home / "runs" / "latest").resolve()
+
+    def _ours(self, *words: str) -> list[str]:
+        return self.docker(*words, "--filter", f"label=cartlab.registry={self.registry}").split()
+
+
+@pytest.fixture
+def lab(docker: Docker, tmp_path: Path) -> Iterator[Lab]:
+    lab = Lab(tmp_path, docker)
+    yield lab
+    for popen in lab.started:
+        popen.kill()
+        popen.communicate()
+    lab.cartlab("down", "--docker")
+
+
+@contextmanager
+def container(docker: Docker, *flags: str) -> Iterator[str]:
+    """One that runs for as long as it is let."""
+    words = ("run", "--detach", "--rm", *flags, "cart-chaos-lab/cart", "sleep", "600")
+    name = docker(*words)
+    try:
+        yield name
+    finally:
+        docker("rm", "--force", name)
+
+
+def runs(docker: Docker, name: str) -> bool:
+    return docker("inspect", "--format", "{{.State.Running}}", name) == "true"
+
+
+def test_both_stories_are_told_by_containers_and_nothing_is_left(lab: Lab, docker: Docker) -> None:
+    with container(docker, "--label", "cartlab.arm=sticky") as strange:
+        code, said = lab.cartlab("run", "crash", *QUICK)
+        assert code == 0, said
+        assert runs(docker, strange)
+    results: dict[str, Any] = json.loads((lab.folder / "results.json").read_text())
+    sticky, stateless = (results["arms"][arm]["ledger"] for arm in ("sticky", "stateless"))
+    assert sticky["carts"]["lost"] == sticky["at_risk"] > 0
+    assert stateless["carts"]["lost"] == 0
+    assert "--docker" in results["repeat"]
+    assert all(fault["end"] for fault in results["faults"])
+    logs = {path.name for path in (lab.folder / "log").iterdir()}
+    assert {"sticky-lb.log", "sticky-server-1.log", "stateless-server-3.log", "stateless-store.log"} <= logs
+    assert "listening" in (lab.folder / "log" / "sticky-server-1.log").read_text()
+    assert not lab.left_over()
+
+
+def test_nothing_outlives_a_driver_that_was_killed(lab: Lab, wait_until: WaitUntil) -> None:
+    driver = lab.start("run", "crash", *QUICK, "--arms", "sticky", "--fault", "pause")
+    assert driver.stdout
+    for line in driver.stdout:
+        if " fault " in line:
+            break
+    assert lab.containers()
+    driver.send_signal(signal.SIGKILL)
+    driver.wait()
+    wait_until(lambda: not lab.left_over(), "the sweeper has removed it all", within=60)
+
+
+def test_a_driver_killed_while_it_starts_leaves_nothing(lab: Lab, wait_until: WaitUntil) -> None:
+    driver = lab.start("run", "calm", *QUICK, "--arms", "sticky")
+    wait_until(lab.containers, "the first container is there", within=60)
+    driver.send_signal(signal.SIGKILL)
+    driver.wait()
+    wait_until(lambda: not lab.left_over(), "the sweeper has removed it all", within=60)
+    time.sleep(2)  # the engine finishes what it was told to create; none of that may come up now
+    assert not lab.left_over()
+
+
+def test_down_removes_what_dead_runs_left_and_touches_nothing_else(lab: Lab, docker: Docker) -> None:
+    ours = ("--label", f"cartlab.registry={lab.registry}", "--label", "cartlab.run=dead")
+    others = ("--label", "cartlab.registry=/somebody/else", "--label", "cartlab.run=dead")
+    with (
+        container(docker, *others, "--label", "cartlab.arm=sticky") as of_another_user,
+        container(docker, "--label", "cartlab.arm=sticky") as by_hand,
+    ):
+        left = docker("run", "--detach", *ours, "cart-chaos-lab/cart", "sleep", "600")
+        docker("pause", left)
+        code, said = lab.cartlab("down", "--docker")
+        assert code == 0, said
+        assert "Cleaned what a dead run left: run dead in containers" in said
+        assert not lab.left_over()
+        assert runs(docker, of_another_user)
+        assert runs(docker, by_hand)
+
+
+def test_two_labs_on_one_engine_do_not_meet(lab: Lab, docker: Docker, tmp_path: Path) -> None:
+    words = ("run", "calm", *QUICK, "--arms", "sticky", "--servers", "2")
+    first, second = lab.start(*words, "--runs", "a"), lab.start(*words, "--runs", "b")
+    for popen in (first, second):
+        said, _ = popen.communicate(timeout=500)
+        assert popen.returncode == 0, said
+    assert not lab.left_over()
+
+
+def test_a_project_name_is_honoured_and_never_shared(lab: Lab, docker: Docker) -> None:
+    label = "com.docker.compose.project=cartlab-test-taken"
+    with container(docker, "--label", label) as taken:
+        popen = lab.start("run", "calm", *QUICK, COMPOSE_PROJECT_NAME="cartlab-test-taken")
+        said, _ = popen.communicate(timeout=100)
+        assert popen.returncode == 4, said
+        assert "names a project that has 1 containers already" in said
+        assert runs(docker, taken)
