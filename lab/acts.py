@@ -112,5 +112,17 @@ CUT_FROM_STORE = _story(
     ("The cable is plugged in again: the server reaches the store.", "all servers up"),
 )
 
+STORE_GONE = _story(
+    "The store dies in the middle of the traffic; every server lives.",
+    "an error is honest, an empty cart is not: what do shoppers see while the store is away?",
+    "Everybody comes back. What lives in a server's memory does not even notice.",
+    ("The store is started again, with whatever it wrote down.", "are the carts back with it?"),
+)
+GO_BACK = Act(
+    "go back",
+    "What was broken is back, and people shop on: who is sent home now, and to which cart?",
+    "the carts of those who were away from home",
+)
+
 ALL = CRASHED.acts
 CALM = (STEADY, SHOP, READ_BACK, JUDGE)

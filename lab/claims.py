@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from lab.ledger import NO_ANSWER, Status
+from lab.strategies import STRATEGIES
 from lab.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -161,11 +162,54 @@ def _memory_stays_gone(ledger: Ledger) -> Finding:
     return _verdict(shown=0 < len(risk) == len(ledger.at_risk), refuted=back > 0), measured
 
 
+def _lost_update(ledger: Ledger) -> Finding:
+    pieces = ledger.pieces
+    kept = pieces["acknowledged"] - pieces["lost"]
+    measured = f"{kept} of {pieces['acknowledged']} acknowledged adds are in the carts"
+    return _verdict(
+        shown=pieces["lost"] > 0, refuted=not pieces["lost"] and pieces["acknowledged"] > 0
+    ), measured
+
+
+def _home_loses_again(ledger: Ledger) -> Finding:
+    risk, lost = ledger.at_risk, _lost(ledger.at_risk)
+    measured = (
+        f"{lost} of {len(risk)} shoppers of {_crashed(ledger)} lost something, "
+        f"{_lost(ledger.others)} of the other {len(ledger.others)}"
+    )
+    return _verdict(shown=bool(risk) and not _unread(ledger.carts), refuted=lost > 0), measured
+
+
+def _idle_carts_go(ledger: Ledger) -> Finding:
+    read = [cart for cart in ledger.carts if cart.idle is not None]
+    gone = sorted(cart.idle or 0 for cart in read if cart.status is Status.LOST)
+    alive = sorted(cart.idle or 0 for cart in read if cart.status is Status.KEPT)
+    if not gone or not alive:
+        return Verdict.CANNOT_TELL, f"{len(gone)} carts gone and {len(alive)} alive; both were needed"
+    measured = (
+        f"{len(gone)} carts gone, untouched for {gone[0]:.1f} s or longer; {len(alive)} alive, "
+        f"untouched for {alive[-1]:.1f} s or less"
+    )
+    return _verdict(shown=alive[-1] < gone[0], refuted=alive[-1] >= gone[0]), measured
+
+
+def _store_is_critical(ledger: Ledger) -> Finding:
+    lost, errors = _lost(ledger.carts), ledger.errors.seen
+    away = ledger.crash.healed - ledger.crash.at if ledger.crash and ledger.crash.healed else None
+    measured = (
+        f"the store was away for {away:.1f} s: " if away else "the store did not go away: "
+    ) + f"{errors} errors in {ledger.latency.n} requests, {lost} of {len(ledger.carts)} carts lost"
+    return _verdict(
+        shown=away is not None and errors + lost > 0, refuted=away is not None and not errors + lost
+    ), measured
+
+
 #: Of these a process dies; with all of them its memory is gone.
 CRASHES = frozenset({"kill", "endpoint"})
 ENDS = CRASHES | {"stop", "restart"}
 LOCAL = frozenset({"memory"})
 CENTRAL = frozenset({"stateless", "write_through", "hybrid"})
+NAIVE = frozenset({"naive_blob"})
 
 #: The claims that a run can put a figure beside. C.. are the claims ledger's, names are the lab's own.
 CLAIMS = {
@@ -195,6 +239,12 @@ CLAIMS = {
         _one_of_three_answers,
         CRASHES,
     ),
+    "C07": Claim(
+        "a sliding TTL collects idle carts and keeps those in use", frozenset(STRATEGIES), _idle_carts_go
+    ),
+    "C29": Claim("the session store becomes critical", CENTRAL | NAIVE, _store_is_critical),
+    "lost-update": Claim("read, change, write loses changes of others", NAIVE, _lost_update),
+    "home-again": Claim("whoever is sent home again finds everything", CENTRAL, _home_loses_again),
     "others-untouched": Claim("carts on the other servers are untouched", LOCAL, _others_are_untouched),
     "memory-stays-gone": Claim("memory does not come back with the server", LOCAL, _memory_stays_gone, ENDS),
 }
@@ -216,4 +266,4 @@ def _unread(carts: Iterable[CartResult]) -> int:
 
 
 def _crashed(ledger: Ledger) -> str:
-    return " and ".join(sorted(ledger.crash.servers)) if ledger.crash else "no server"
+    return ledger.crash.whom if ledger.crash else "no server"

@@ -8,8 +8,9 @@ from lab.arms import read_arms
 from lab.claims import CLAIMS
 from lab.errors import UsageProblem
 from lab.faults import FAULTS
-from lab.scenario import EXPECTATIONS, OTHERS
-from lab.strategies import STRATEGIES
+from lab.promises import NAMES
+from lab.verdict import EXPECTATIONS
+from lab.workload.shapes import SHAPES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -41,8 +42,7 @@ def _defects_of(listed_as: str, scenario: Scenario) -> Iterable[str]:
     for text in _TEXTS:
         if not getattr(scenario, text).strip():
             yield f"its {text} is empty; a learner reads it"
-    if scenario.fault is not None and scenario.fault not in FAULTS:
-        yield f"its fault {scenario.fault!r} does not exist; known: {', '.join(FAULTS)}"
+    yield from _plot_defects(scenario)
     if not scenario.claims:
         yield "it puts a figure beside no claim"
     for claim in scenario.claims:
@@ -51,14 +51,22 @@ def _defects_of(listed_as: str, scenario: Scenario) -> Iterable[str]:
     yield from _expectation_defects(scenario)
 
 
+def _plot_defects(scenario: Scenario) -> Iterable[str]:
+    for injection in scenario.faults:
+        if injection.fault not in FAULTS:
+            yield f"its fault {injection.fault!r} does not exist; known: {', '.join(FAULTS)}"
+    if scenario.workload not in SHAPES:
+        yield f"its workload {scenario.workload!r} does not exist; known: {', '.join(SHAPES)}"
+    if sum(prediction.is_right for prediction in scenario.predictions) != 1:
+        yield "of its predictions not exactly one is right"
+
+
 def _expectation_defects(scenario: Scenario) -> Iterable[str]:
-    if OTHERS not in scenario.expect:
-        yield f"it expects nothing of {OTHERS!r}, the other strategies; such a run could not fail"
-    for strategy, expectation in scenario.expect.items():
-        if strategy not in (*STRATEGIES, OTHERS):
-            yield f"it expects something of an unknown strategy {strategy!r}"
-        if expectation not in EXPECTATIONS:
-            yield f"it expects {expectation!r} of {strategy}; known: {', '.join(EXPECTATIONS)}"
+    for name in scenario.tests:
+        if name not in NAMES:
+            yield f"it tests an unknown promise {name!r}; known: {', '.join(NAMES)}"
+    if scenario.expects and scenario.expects not in EXPECTATIONS:
+        yield f"it expects {scenario.expects!r}; known: {', '.join(EXPECTATIONS)}"
     try:
         read_arms(",".join(scenario.arms))
     except UsageProblem as problem:

@@ -40,13 +40,26 @@ SEVERITY = (
 NO_ANSWER = "no answer"
 
 
+#: Stands where a fault on a server would name the server.
+STORE = "store"
+
+
 @dataclass(frozen=True, slots=True)
 class Crash:
-    """``servers`` died together at ``at`` and were started again at ``healed`` (None: not yet)."""
+    """``servers``, and the ``store``, failed at ``at`` and were well again at ``healed`` (None: not yet)."""
 
     at: float
     servers: frozenset[str]
     healed: float | None = None
+    store: bool = False
+
+    @property
+    def whom(self) -> str:
+        return " and ".join([*sorted(self.servers), *(["the store"] if self.store else [])])
+
+    def hits(self, home: str | None) -> bool:
+        """Whether a cart with this ``home`` was at risk: without the store, every cart is."""
+        return self.store or home in self.servers
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +77,8 @@ class ItemResult:
 class CartResult:
     """One shopper's cart.
 
-    ``read_at`` is when its final read was answered.
+    ``read_at`` is when its final read was answered, ``idle`` for how many seconds nobody had touched
+    the cart when that read was sent.
     ``home`` is the server that last acknowledged an add before the crash (without a crash: at all).
     ``first_missing`` is when an answer first lacked an acknowledged piece, ``came_back`` whether a
     later answer showed it again: such a cart was stale, not lost.
@@ -77,6 +91,7 @@ class CartResult:
     status: Status
     items: tuple[ItemResult, ...] = ()
     read_at: float | None = None
+    idle: float | None = None
     home: str | None = None
     first_missing: float | None = None
     came_back: bool = False
@@ -157,12 +172,26 @@ class Ledger:
 
     @property
     def at_risk(self) -> tuple[CartResult, ...]:
-        """The carts whose home crashed."""
-        return tuple(cart for cart in self.carts if self.crash and cart.home in self.crash.servers)
+        """The carts whose home crashed, or all when the store did."""
+        return tuple(cart for cart in self.carts if self.crash and self.crash.hits(cart.home))
 
     @property
     def others(self) -> tuple[CartResult, ...]:
-        return tuple(cart for cart in self.carts if not (self.crash and cart.home in self.crash.servers))
+        return tuple(cart for cart in self.carts if not (self.crash and self.crash.hits(cart.home)))
+
+    @property
+    def lost_items(self) -> tuple[ItemResult, ...]:
+        return tuple(item for cart in self.carts for item in cart.items if item.status is Status.LOST)
+
+    @property
+    def pieces(self) -> dict[str, int]:
+        """Of all items read back: acknowledged, lost, and more than could be."""
+        read = [item for cart in self.carts for item in cart.items if item.found is not None]
+        return {
+            "acknowledged": sum(item.promised for item in read),
+            "lost": sum(max(0, item.promised - (item.found or 0)) for item in read),
+            "duplicated": sum(max(0, (item.found or 0) - item.possible) for item in read),
+        }
 
     @property
     def homes(self) -> dict[str, dict[str, int]]:
@@ -208,6 +237,7 @@ class Ledger:
             "arm": self.arm,
             "carts": self.counts,
             "items": self.item_counts,
+            "pieces": self.pieces,
             "homes": self.homes,
             "at_risk": len(self.at_risk),
             "operations": {str(outcome): n for outcome, n in self.operations.items()},

@@ -23,14 +23,14 @@ is not judged.
 The bound has one blind spot, as every count has: when a piece is lost and an unanswered add of the
 same item took effect, and no answer in between showed the gap, the sum is right again.
 
-A shopper's own requests are one at a time, so each answer must show everything acknowledged
-before it. An answer that lacks some is the first sight of a loss, or, when a later answer has it
-again, a stale read.
+Each answer must show everything that was acknowledged before its request was sent, in whichever
+tab. An answer that lacks some is the first sight of a loss, or, when a later answer has it again, a
+stale read.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -83,6 +83,7 @@ def _judge_cart(shopper: int, ops: Sequence[Operation], crash: Crash | None) -> 
         status=_worst(items, was_read=final is not None),
         items=items,
         read_at=last.completed if last else None,
+        idle=_idle(ops, last),
         home=_home(ops, crash),
         first_missing=sights.missing_since,
         came_back=sights.came_back,
@@ -149,27 +150,51 @@ class _Sights:
 
 
 def _sights(ops: Sequence[Operation], crash: Crash | None) -> _Sights:
+    """``ops`` in the order in which they were sent."""
     seen = _Sights()
     promised: Counter[str] = Counter()
-    counted: set[str | None] = set()
-    asked: set[str | None] = set()
+    counted: set[object] = set()
+    acknowledged = deque(sorted((op for op in ops if _is_promise(op)), key=lambda op: op.completed or 0))
     for op in ops:
-        asked.add(op.item)
-        if op.kind is Kind.ADD and op.outcome is Outcome.OK and (op.key is None or op.key not in counted):
-            counted.add(op.key)
-            promised[op.item or ""] += op.quantity
-        short = {item for item, n in promised.items() if _shows(op) and (op.cart or {}).get(item, 0) < n}
-        is_short = bool(short)
-        is_trouble = (is_short or op.is_visible_error) and op.kind is not Kind.FINAL_READ
+        while acknowledged and (acknowledged[0].completed or 0) <= op.invoked:
+            _promise(acknowledged.popleft(), promised, counted)
+        shown = op.cart or {}
+        due = promised
+        if _is_promise(op) and _name(op) not in counted:
+            due = promised + Counter({op.item or "": op.quantity})
+        short = {item for item, n in due.items() if _shows(op) and shown.get(item, 0) < n}
+        is_trouble = (bool(short) or op.is_visible_error) and op.kind is not Kind.FINAL_READ
         if is_trouble and seen.noticed is None and _is_after(op, crash):
             seen.noticed = op.completed
-        if is_short and seen.missing_since is None:
+        if short and seen.missing_since is None:
             seen.missing_since = op.completed
-        elif _shows(op) and not is_short and seen.missing_since is not None:
+        elif _shows(op) and not short and seen.missing_since is not None:
             seen.missing_since, seen.came_back = None, True
         seen.missed |= short
-        seen.strangers |= {item for item in op.cart or {} if item not in asked}
+        asked = {other.item for other in ops if other.invoked <= (op.completed or op.invoked)}
+        seen.strangers |= shown.keys() - asked
     return seen
+
+
+def _is_promise(op: Operation) -> bool:
+    return op.kind is Kind.ADD and op.outcome is Outcome.OK
+
+
+def _name(op: Operation) -> object:
+    """Tries with one key are one add."""
+    return op.key or id(op)
+
+
+def _promise(op: Operation, promised: Counter[str], counted: set[object]) -> None:
+    if _name(op) not in counted:
+        counted.add(_name(op))
+        promised[op.item or ""] += op.quantity
+
+
+def _idle(ops: Sequence[Operation], last: Operation | None) -> float | None:
+    """For how long nobody had touched the cart when it was read for the judge."""
+    touches = [op.completed for op in ops if op.kind is not Kind.FINAL_READ and op.completed is not None]
+    return last.invoked - max(touches) if last and touches else None
 
 
 def _home(ops: Sequence[Operation], crash: Crash | None) -> str | None:

@@ -21,19 +21,23 @@ from lab.faults import FAULTS
 from lab.faults.together import together
 from lab.gate import steady
 from lab.history import History, Kind, Outcome
+from lab.judging import Pledge, pledge_of
+from lab.ledger import STORE
 from lab.timeline import OperationEnded, Sampled
 from lab.workload.clock import PlanClock
-from lab.workload.crowd import Crowd, fetch_catalogue
-from lab.workload.plan import FAST, SHOW, make_plan
+from lab.workload.crowd import Crowd, fetch_catalogue, fetch_promises
+from lab.workload.plan import FAST, SHOW
+from lab.workload.shapes import LIVES, SHAPES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from lab.acts import Act, Story
     from lab.cluster.ports import Site
     from lab.faults.fault import ServerFault
     from lab.history import Operation
     from lab.pace import Pace
+    from lab.scenario import Injection
     from lab.settings import RunSettings
     from lab.timeline import Timeline
     from lab.workload.plan import Plan
@@ -57,7 +61,8 @@ class Run:
     """One round: arms that run together.
 
     ``now`` gives seconds since the run began; ``victims`` are the servers that were hit. A later round
-    is given ``plan`` and ``victims`` of the first, so that all arms meet the same.
+    is given ``plan`` and ``victims`` of the first, so that all arms meet the same. ``pledges`` tell
+    what each arm is judged against.
     """
 
     settings: RunSettings
@@ -68,12 +73,14 @@ class Run:
     history: History = field(default_factory=History)
     victims: tuple[str, ...] = ()
     plan: Plan | None = None
+    pledges: dict[str, Pledge] = field(default_factory=dict)
 
     async def play(self) -> None:
         """All acts. Whatever ends them early, every fault is healed before this returns."""
         self._announce(acts.STEADY)
         await asyncio.gather(*(steady(arm, self.sites[arm.name]) for arm in self.settings.arms))
         plan = self.plan = self.plan or await self._plan()
+        await self._hear_the_promises()
         await self.pace.look(1.0)
         clock = PlanClock(self.now)
         async with AsyncExitStack() as stack:
@@ -87,22 +94,41 @@ class Run:
     async def _shop_and_break(self, crowds: list[Crowd], plan: Plan, clock: PlanClock) -> None:
         await self.pace.before(acts.SHOP.name)
         self._announce(acts.SHOP)
+        injections = self.settings.injections
         async with alongside(*(crowd.shop() for crowd in crowds)) as shopping:
             clock.start()
-            if self.settings.fault is None:
-                await asyncio.gather(*shopping)
-                return
-            await self._until_the_crash(crowds, plan, clock)
-            async with together(self._faults()):
-                await self.pace.look(2.0)
-                self._announce(self._story.shop_on)
+            if injections:
+                await self._until_the_crash(crowds, plan, clock)
+                await self._broken(sorted(injections, key=lambda each: each.until), shopping, plan, clock)
+            if injections and not all(job.done() for job in shopping):
+                self._announce(acts.GO_BACK)
+            await asyncio.gather(*shopping)
+        await self.pace.look(1.5 if injections else 0.0)
+        await self.pace.before(acts.READ_BACK.name)
+
+    async def _broken(
+        self,
+        injections: Sequence[Injection],
+        shopping: list[asyncio.Task[None]],
+        plan: Plan,
+        clock: PlanClock,
+    ) -> None:
+        """All of ``injections`` at once, each until its time; the outermost is the last to heal."""
+        if not injections:
+            await self.pace.look(2.0)
+            self._announce(self._story.shop_on)
+            return
+        *sooner, last = injections
+        async with together(self._faults(last.fault)):
+            await self._broken(sooner, shopping, plan, clock)
+            if last.until < 1:
+                await clock.until(plan.crash_at + last.until * (plan.seconds - plan.crash_at))
+            else:
                 await asyncio.gather(*shopping)
                 await self.pace.look(1.0)
-                if self._story.heal:
-                    await self.pace.before(acts.HEAL.name)
-                    self._announce(self._story.heal)
-        await self.pace.look(1.5)
-        await self.pace.before(acts.READ_BACK.name)
+            if FAULTS[last.fault].story.heal:
+                await self.pace.before(acts.HEAL.name)
+                self._announce(FAULTS[last.fault].story.heal or acts.HEAL)
 
     async def _until_the_crash(self, crowds: list[Crowd], plan: Plan, clock: PlanClock) -> None:
         """Until the planned moment, in the middle of the rush that fills the servers' hands.
@@ -140,14 +166,15 @@ class Run:
 
     @property
     def _story(self) -> Story:
-        return FAULTS[self.settings.fault or ""].story
+        return FAULTS[self.settings.injections[0].fault].story
 
-    def _faults(self) -> list[ServerFault]:
-        kind = FAULTS[self.settings.fault or ""]
+    def _faults(self, name: str) -> list[ServerFault]:
+        kind = FAULTS[name]
         return [
-            kind(name, victim, site, self.timeline, self.now)
-            for name, site in self.sites.items()
-            for victim in self.victims
+            kind(arm.name, target, self.sites[arm.name], self.timeline, self.now)
+            for arm in self.settings.arms
+            for target in ((STORE,) if kind.on_store else self.victims)
+            if arm.needs_store or not kind.on_store
         ]
 
     def _carts_by_server(self) -> dict[str, int]:
@@ -159,17 +186,24 @@ class Run:
         homes = Counter({op.shopper: op.server for op in adds}.values())
         return {server: homes[server] for server in arm.server_names}
 
+    async def _hear_the_promises(self) -> None:
+        for arm in self.settings.arms:
+            promises = await fetch_promises(self.sites[arm.name].front.url)
+            self.pledges[arm.name] = pledge_of(self.settings, arm, promises)
+
     async def _plan(self) -> Plan:
         fronts = [site.front.url for site in self.sites.values()]
         catalogue = await fetch_catalogue(fronts[0])
         shape = FAST if self.settings.fast else SHOW
+        ttl = self.settings.scenario.session_ttl
         shape = replace(
             shape,
+            seconds=LIVES * ttl if ttl else shape.seconds,
             keyless=self.settings.keyless / 100,
             max_rate=min(shape.max_rate, await rate_for_each(fronts)),
         )
         rng = Random(self.settings.seed)  # noqa: S311 - the same seed must give the same shoppers
-        return make_plan(rng, catalogue, self.settings.shoppers, shape)
+        return SHAPES[self.settings.scenario.workload](rng, catalogue, self.settings.shoppers, shape)
 
     def _crowd(self, arm: str, plan: Plan, clock: PlanClock) -> Crowd:
         url = self.sites[arm].front.url

@@ -1,28 +1,47 @@
-"""A scenario is a value: a question, a workload, a fault, an expectation for each arm, a lesson."""
+"""A scenario is a value: a question, predictions, a workload, faults, promises put to the test, a lesson."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from lab.topology import LEADS_BACK
 
+if TYPE_CHECKING:
+    from lab.promises import Promises
     from lab.topology import Arm
 
-#: What an arm can be expected to do with the carts: keep all, lose those of the servers that failed,
-#: or lose some although nothing failed, for nothing leads shoppers back to them.
-EXPECTATIONS = ("kept", "lost", "scattered")
-#: Stands for every strategy that an expectation does not name.
-OTHERS = "*"
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What somebody may expect to see. A wrong one names the ``misconception`` that it comes from."""
+
+    text: str
+    misconception: str = ""
+
+    @property
+    def is_right(self) -> bool:
+        return not self.misconception
+
+
+@dataclass(frozen=True, slots=True)
+class Injection:
+    """``fault`` begins in the middle of the rush, halfway through the shopping.
+
+    It heals when ``until`` of the shopping after that is over: 1.0 is all of it.
+    """
+
+    fault: str
+    until: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """``expect`` maps a strategy to one of ``EXPECTATIONS``, ``*`` being all others.
+    """``tests`` names the promises that it puts to the test; an arm that makes them all keeps its carts.
 
-    ``arms`` run when nobody names any, as specs; ``fault`` is None for a calm run.
-
+    ``expects`` is what every arm must do where no promise is at stake. ``arms`` run when nobody names
+    any, as specs. ``workload`` is one of ``lab.workload.shapes``; ``shoppers`` and ``session_ttl`` are its
+    own defaults. With ``store_log`` off the store forgets what it held when it dies.
     ``what_breaks``, ``what_you_see`` and ``what_you_learn`` fill the README's table.
     ``claims`` are ids of the claims ledger that this scenario puts a figure beside.
     """
@@ -30,8 +49,9 @@ class Scenario:
     name: str
     title: str
     question: str
-    fault: str | None
-    expect: Mapping[str, str]
+    predictions: tuple[Prediction, ...]
+    faults: tuple[Injection, ...]
+    tests: tuple[str, ...]
     claims: tuple[str, ...]
     what_breaks: str
     what_you_see: str
@@ -39,9 +59,25 @@ class Scenario:
     lesson: str
     hint: str
     arms: tuple[str, ...] = ("sticky", "stateless")
+    workload: str = "shopping"
+    shoppers: int | None = None
+    session_ttl: float | None = None
+    store_log: bool = True
+    expects: str = ""
 
-    def expected_of(self, arm: Arm) -> str:
-        """What should become of the carts of ``arm``: its name does not matter, only what it is."""
-        if arm.scatters:
-            return "scattered"
-        return self.expect.get(arm.strategy, self.expect[OTHERS])
+    @property
+    def fault(self) -> str | None:
+        """The one that ``--fault`` can replace."""
+        return self.faults[0].fault if self.faults else None
+
+
+def expected_of(scenario: Scenario, arm: Arm, promises: Promises) -> str:
+    """What should become of the carts of ``arm``: its name does not matter, only what it promised."""
+    if not promises.any_server and arm.sticky not in LEADS_BACK:
+        return "scattered"
+    if scenario.expects:
+        return scenario.expects
+    broken = [name for name in scenario.tests if not getattr(promises, name)]
+    if not broken:
+        return "kept"
+    return "bounded" if broken == ["survives_server_crash"] and promises.bounded_loss else "lost"

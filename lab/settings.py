@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lab.errors import UsageProblem, unknown
-from lab.scenario import EXPECTATIONS
 from lab.topology import OURS, Platform
+from lab.verdict import EXPECTATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from lab.scenario import Scenario
+    from lab.scenario import Injection, Scenario
     from lab.targets import Target
     from lab.topology import Arm
 
@@ -28,9 +28,10 @@ class RunSettings:
     """All that decides what a run does; the screen's settings are not among them.
 
     ``fault`` is None for a scenario that breaks nothing. ``keyless`` is the percentage of shoppers
-    who, like the classic demo's client, send no ``Idempotency-Key``. ``expect`` maps each arm to
-    what it should do with the carts; ``at_once`` of them run together. ``command`` is how this user
-    calls the lab, fit for a shell. ``platform`` is where the programs live.
+    who, like the classic demo's client, send no ``Idempotency-Key``. ``expect`` maps an arm to what it
+    should do with the carts, where somebody expects something else than its promises do; ``at_once``
+    of the arms run together. ``command`` is how this user calls the lab, fit for a shell;
+    ``platform`` is where the programs live.
     """
 
     scenario: Scenario
@@ -47,6 +48,14 @@ class RunSettings:
     command: str = "cartlab"
     platform: Platform = Platform.PROCESSES
     at_once: int = AT_ONCE
+
+    @property
+    def injections(self) -> tuple[Injection, ...]:
+        """The scenario's faults, with the one that was asked for in the place of its first."""
+        faults = self.scenario.faults
+        if not faults or self.fault is None:
+            return faults
+        return (replace(faults[0], fault=self.fault), *faults[1:])
 
     @property
     def rounds(self) -> tuple[tuple[Arm, ...], ...]:
@@ -69,14 +78,15 @@ class RunSettings:
         if self.keyless:
             words += ["--keyless", f"{self.keyless}%"]
         words += ["--fast"] if self.fast else []
-        words += ["--expect", ",".join(f"{arm}={what}" for arm, what in self.expect.items())]
+        if self.expect:
+            words += ["--expect", ",".join(f"{arm}={what}" for arm, what in self.expect.items())]
         return f"{self.command} {shlex.join(words)}"
 
 
-def read_expectations(text: str | None, scenario: Scenario, arms: tuple[Arm, ...]) -> dict[str, str]:
-    """``sticky=lost,stateless=kept`` over the scenario's own expectations, for the arms that run."""
+def read_expectations(text: str | None, arms: tuple[Arm, ...]) -> dict[str, str]:
+    """``sticky=lost,stateless=kept``: for these arms, in place of what their promises let expect."""
     names = [arm.name for arm in arms]
-    expected = {arm.name: scenario.expected_of(arm) for arm in arms}
+    expected: dict[str, str] = {}
     for pair in (text or "").split(","):
         if not pair.strip():
             continue

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from lab.cluster.ports import Site
-    from lab.judging import Findings
+    from lab.judging import Findings, Pledge
     from lab.report.results import Results
     from lab.settings import RunSettings
     from lab.topology import Arm
@@ -70,6 +70,7 @@ class Show:
         self._zero = time.monotonic()
         self._timeline = Timeline()
         self._history = History()
+        self._pledges: dict[str, Pledge] = {}
         self._folder = RunFolder.create(settings.runs, settings.scenario.name, self._started)
         self._view = view_for(
             PatientConsole(),
@@ -123,6 +124,7 @@ class Show:
                 )
                 await run.play()
                 plan, victims = run.plan, run.victims
+                self._pledges |= run.pledges
                 self._announce(self._find(settings))
                 if number == len(rounds):
                     results = self._end()
@@ -136,7 +138,7 @@ class Show:
             self._say(f"The balancer is {lb}: it {differs}.")
 
     def _find(self, settings: RunSettings) -> Findings:
-        return find(settings, self._history, self._timeline.fault_intervals())
+        return find(settings, self._history, self._timeline.fault_intervals(), self._pledges)
 
     @asynccontextmanager
     async def _sites(self, arms: tuple[Arm, ...]) -> AsyncIterator[dict[str, Site]]:
@@ -218,6 +220,7 @@ class Show:
             exit_code=exit_code,
             versions=versions(store_of(self._timeline)),
             problem=problem,
+            pledges=self._pledges,
         )
         files.write(self._folder, results, self._history, self._timeline)
         return results

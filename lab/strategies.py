@@ -17,21 +17,19 @@ if TYPE_CHECKING:
 class Strategy:
     """``place`` says in words where the carts are.
 
-    ``tie`` is what the balancer does by default; with ``needs_tie`` a session is in one server only,
-    so whoever is sent elsewhere finds nothing. ``options`` are words for the command line, each with
-    the flags that it gives to a cart server.
+    ``tie`` is what the balancer does by default. ``options`` are words for the command line, each
+    with the flags that it gives to a cart server.
     """
 
     place: str
     tie: str = "none"
     needs_store: bool = False
-    needs_tie: bool = False
     options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 #: The one list of them, in the order in which tables show them.
 STRATEGIES: Mapping[str, Strategy] = {
-    "memory": Strategy(place="carts in server memory", tie="learn", needs_tie=True),
+    "memory": Strategy(place="carts in server memory", tie="learn"),
     "replicated": Strategy(
         place="carts in memory, with copies",
         tie="learn",

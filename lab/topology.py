@@ -54,6 +54,8 @@ class Arm:
 
     ``sticky``, ``balance`` and ``failover`` are the balancer's words, ``strategy`` and its ``option``
     the cart server's. ``lb`` is the balancer: ours, or a program of that name from this machine.
+    ``session_ttl`` is in seconds, None for the server's default; without ``store_log`` the store
+    forgets what it held when it dies.
     """
 
     name: str
@@ -64,15 +66,12 @@ class Arm:
     lb: str = OURS
     option: str = ""
     failover: str = FAILOVERS[0]
+    session_ttl: float | None = None
+    store_log: bool = True
 
     @property
     def needs_store(self) -> bool:
         return STRATEGIES[self.strategy].needs_store
-
-    @property
-    def scatters(self) -> bool:
-        """Whether shoppers are sent past their own carts even while every server lives."""
-        return STRATEGIES[self.strategy].needs_tie and self.sticky not in LEADS_BACK
 
     @property
     def slug(self) -> str:

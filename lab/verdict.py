@@ -73,12 +73,23 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict:
     return Verdict.HELD if found else Verdict.CANNOT_TELL
 
 
-def judge_arm(ledger: Ledger, expected: str) -> Judgement:
-    """Whether the arm did what was ``expected`` of it."""
-    rule = _RULES.get(expected)
-    if rule is None:
-        raise ValueError(f"an arm was expected to be {expected!r}; expected one of: {', '.join(_RULES)}")
-    verdict, reason = _oddities(ledger) or rule(ledger)
+def judge_arm(
+    ledger: Ledger, expected: str, *, bound: int | None = None, ttl: float | None = None
+) -> Judgement:
+    """Whether the arm did what was ``expected`` of it.
+
+    ``bound`` is how many acknowledged changes a *bounded* one may lose, ``ttl`` after how many seconds
+    an *expired* one lets go of a cart that nobody touches.
+    """
+    if expected == "bounded":
+        verdict, reason = _oddities(ledger) or _judge_bounded(ledger, bound or 0)
+    elif expected == "expired":
+        verdict, reason = _oddities(ledger) or _judge_expired(ledger, ttl or 0.0)
+    elif rule := _rule(expected, ledger):
+        verdict, reason = _oddities(ledger) or rule(ledger)
+    else:
+        known = ", ".join(EXPECTATIONS)
+        raise ValueError(f"an arm was expected to be {expected!r}; expected one of: {known}")
     return Judgement(ledger.arm, expected, verdict, reason, sentence(ledger))
 
 
@@ -118,6 +129,47 @@ def _judge_lost(ledger: Ledger) -> tuple[Verdict, str]:
     return Verdict.HELD, f"{lost} of the {_carts(len(ledger.at_risk))} at risk lost items, and no other cart"
 
 
+def _judge_lost_without_a_crash(ledger: Ledger) -> tuple[Verdict, str]:
+    """What the design itself loses: updates of many at once, a change whose answer got lost."""
+    lost, unread = ledger.count(Status.LOST), ledger.count(Status.UNAVAILABLE)
+    if lost:
+        return Verdict.HELD, f"{_carts(lost)} lost acknowledged items, and nothing had failed"
+    if unread:
+        return Verdict.CANNOT_TELL, f"{_carts(unread)} could not be read back"
+    return Verdict.CANNOT_TELL, "nothing failed and nothing was lost; what may be lost need not be"
+
+
+def _judge_bounded(ledger: Ledger, bound: int) -> tuple[Verdict, str]:
+    """A lost item is at least one lost change and at most as many as pieces of it are missing."""
+    missing = [item.promised - (item.found or 0) for item in ledger.lost_items]
+    unread = ledger.count(Status.UNAVAILABLE)
+    told = f"{len(missing)} to {sum(missing)} acknowledged changes lost; {bound} at most were expected"
+    if len(missing) > bound:
+        return Verdict.BROKEN, told
+    if sum(missing) > bound or unread:
+        return Verdict.CANNOT_TELL, f"{told}, and {_carts(unread)} could not be read back" if unread else told
+    return Verdict.HELD, told
+
+
+#: Seconds after its time that a cart may still be shown: stores and servers sweep now and then.
+_SWEPT_WITHIN = 1.0
+
+
+def _judge_expired(ledger: Ledger, ttl: float) -> tuple[Verdict, str]:
+    """Who was away for longer than the TTL finds nothing, who was not finds everything."""
+    read = [cart for cart in ledger.carts if cart.idle is not None]
+    idle = [cart for cart in read if (cart.idle or 0) > ttl + _SWEPT_WITHIN]
+    busy = [cart for cart in read if (cart.idle or 0) < ttl]
+    alive = sum(cart.status is not Status.LOST for cart in idle)
+    gone = sum(cart.status is Status.LOST for cart in busy)
+    told = f"{_carts(len(idle) - alive)} of {len(idle)} idle ones gone, {gone} of {len(busy)} busy ones"
+    if alive or gone:
+        return Verdict.BROKEN, f"expected every idle cart gone and every busy one kept; {told}"
+    if not idle or not busy:
+        return Verdict.CANNOT_TELL, f"both idle and busy carts were needed; {told}"
+    return Verdict.HELD, told
+
+
 def _judge_scattered(ledger: Ledger) -> tuple[Verdict, str]:
     lost, unread = ledger.count(Status.LOST), ledger.count(Status.UNAVAILABLE)
     if lost:
@@ -127,6 +179,16 @@ def _judge_scattered(ledger: Ledger) -> tuple[Verdict, str]:
     return Verdict.BROKEN, "expected losses even without a failure; every acknowledged item was read back"
 
 
+def _rule(expected: str, ledger: Ledger) -> Callable[[Ledger], tuple[Verdict, str]] | None:
+    if expected == "lost" and ledger.crash is None:
+        return _judge_lost_without_a_crash
+    return _RULES.get(expected)
+
+
+#: What an arm can be expected to do with the carts: keep all; lose those that were at risk, or no
+#: more changes than it said; lose some although nothing failed, for nothing leads shoppers back to
+#: them; let go of those that nobody touched, and of no others.
+EXPECTATIONS = ("kept", "lost", "bounded", "scattered", "expired")
 _RULES: dict[str, Callable[[Ledger], tuple[Verdict, str]]] = {
     "kept": _judge_kept,
     "lost": _judge_lost,
@@ -149,11 +211,13 @@ def sentence(ledger: Ledger) -> str:
 def _losses(ledger: Ledger) -> str:
     total, lost = len(ledger.carts), ledger.count(Status.LOST)
     if not ledger.crash or not ledger.at_risk:
-        return f"{lost} of {_carts(total)} lost"
+        pieces = ledger.pieces
+        left = pieces["acknowledged"] - pieces["lost"]
+        return f"{lost} of {_carts(total)} lost items: {left} of {pieces['acknowledged']} pieces left"
     there = sum(cart.status is Status.LOST for cart in ledger.at_risk)
-    servers = " and ".join(sorted(ledger.crash.servers))
     others = len(ledger.others)
-    return f"{there} of {_carts(total)} lost with {servers}; {lost - there} of the other {others}"
+    also = "" if ledger.crash.store else f"; {lost - there} of the other {others}"
+    return f"{there} of {_carts(total)} lost with {ledger.crash.whom}{also}"
 
 
 def _service(ledger: Ledger) -> list[str]:

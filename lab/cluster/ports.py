@@ -81,6 +81,16 @@ class Cuts(Protocol):
         ...
 
 
+class KillsStore(Protocol):
+    async def kill_store(self) -> None:
+        """End the store at once (SIGKILL) and return when the process is gone."""
+        ...
+
+    async def start_store(self) -> None:
+        """Start it again; return when it answers and the balancer calls every server up."""
+        ...
+
+
 class Samples(Protocol):
     async def sample(self) -> Sequence[ServerSample]:
         """Carts held, CPU and memory of every server; costs a few milliseconds."""

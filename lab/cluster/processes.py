@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from lab.cluster.family import Family
     from lab.cluster.gauge import Load
-    from lab.cluster.store import Store
+    from lab.cluster.store import Store, StoreFigures
     from lab.timeline import ServerChanged, ServerSample
     from lab.topology import Arm
 
@@ -116,6 +116,25 @@ class ProcessSite(BalancedSite):
         self._server(server).child.signal(signal.SIGCONT)
         await self._until_up([server])
 
+    async def kill_store(self) -> None:
+        from lab.cluster import store  # noqa: PLC0415 - a store's client takes 0.2 s to import
+
+        await store.kill(self._its_store())
+
+    async def start_store(self) -> None:
+        from lab.cluster import store  # noqa: PLC0415 - as above
+
+        self._store = await store.start_again(self._family, self._its_store())
+        await self._until_up(self.arm.server_names)
+
+    async def store_figures(self) -> StoreFigures | None:
+        return await self._store.figures() if self._store else None
+
+    def _its_store(self) -> Store:
+        if self._store is None:
+            raise EnvironmentProblem(f"The {self.arm.name} arm has no store that could be broken.")
+        return self._store
+
     async def sample(self) -> Sequence[ServerSample]:
         return await asyncio.gather(
             *(self.servers[name].sample(self._http) for name in self.arm.server_names)
@@ -139,7 +158,8 @@ class ProcessSite(BalancedSite):
 
         if self._redis_url:
             return await store.join(self._redis_url)
-        return await store.start(self._family, find_binary(), f"{self.arm.slug}-store")
+        name, keeps_log = f"{self.arm.slug}-store", self.arm.store_log
+        return await store.start(self._family, find_binary(), name, keeps_log=keeps_log)
 
     async def _open_balancer(self) -> None:
         if self.arm.lb == OURS:

@@ -74,6 +74,8 @@ def server(arm: Arm, name: str, wiring: Wiring, store: Store | None) -> Program:
         # When the lab stops a server, it stops all: nobody is left to be told to go elsewhere.
         "--drain": "0",
     }
+    if arm.session_ttl is not None:
+        flags["--session-ttl"] = f"{arm.session_ttl:g}"
     # By environment: a store's URL may hold a password, and argv is for everybody to read.
     settings = {"CART_SECRET": wiring.secret}
     if store:

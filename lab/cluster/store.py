@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from redis.asyncio import Redis
@@ -20,6 +20,7 @@ from redis.exceptions import RedisError
 
 from lab.cluster.child import Program
 from lab.cluster.errors import NoStore, ended_with
+from lab.errors import EnvironmentProblem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,6 +39,18 @@ _NO_ANSWER = (RedisError, OSError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
+class StoreFigures:
+    """``memory`` and the others are bytes; commands count from the store's start."""
+
+    commands: int
+    bytes_in: int
+    bytes_out: int
+    memory: int
+    keys: int
+    keys_without_ttl: int
+
+
+@dataclass(frozen=True, slots=True)
 class Store:
     """A store that answers. ``version`` is for people: ``redis 7.0.15 (/usr/bin/redis-server)``."""
 
@@ -45,6 +58,7 @@ class Store:
     prefix: str
     version: str
     is_ours: bool
+    child: Child | None = field(default=None, repr=False)
 
     async def forget(self) -> None:
         """Take our keys, and no others, out of a store that outlives us."""
@@ -53,6 +67,21 @@ class Store:
         with suppress(*_NO_ANSWER):  # then they expire by themselves
             await self._delete_keys()
 
+    async def figures(self) -> StoreFigures:
+        """What it counted since it started, and how many of our keys would stay for ever."""
+        async with _client(self.url) as client:
+            stats, memory = await client.info("stats"), await client.info("memory")
+            keys = [key async for key in client.scan_iter(match=f"{self.prefix}*", count=_KEYS_AT_ONCE)]
+            lasting = sum([await client.pttl(key) == -1 for key in keys])
+        return StoreFigures(
+            commands=int(stats["total_commands_processed"]),
+            bytes_in=int(stats["total_net_input_bytes"]),
+            bytes_out=int(stats["total_net_output_bytes"]),
+            memory=int(memory["used_memory"]),
+            keys=len(keys),
+            keys_without_ttl=lasting,
+        )
+
     async def _delete_keys(self) -> None:
         async with _client(self.url) as client:
             keys = [key async for key in client.scan_iter(match=f"{self.prefix}*", count=_KEYS_AT_ONCE)]
@@ -60,20 +89,47 @@ class Store:
                 await client.unlink(*keys[first : first + _KEYS_AT_ONCE])
 
 
-async def start(family: Family, binary: Binary, name: str) -> Store:
+async def start(family: Family, binary: Binary, name: str, *, keeps_log: bool = True) -> Store:
     """Start our own, in the family's den; returns when it answers."""
     folder = family.den / name
     folder.mkdir()
     log = (family.logs / f"{name}.log").absolute()
-    child = await family.start(program(binary, name, folder / "sock", log))
     url = f"unix://{folder / 'sock'}"
+    child, version = await _started(
+        family, program(binary, name, folder / "sock", log, keeps_log=keeps_log), url
+    )
+    return Store(url, "cart:", f"{version} ({binary})", is_ours=True, child=child)
+
+
+async def start_again(family: Family, store: Store) -> Store:
+    """The same store after its end, with what its log kept; returns when it answers."""
+    child, _ = await _started(family, _our_child(store).program, store.url)
+    return replace(store, child=child)
+
+
+async def kill(store: Store) -> None:
+    """SIGKILL: what it had not handed to the system is gone. Returns when it is."""
+    await _our_child(store).kill()
+
+
+def _our_child(store: Store) -> Child:
+    if store.child is None:
+        raise EnvironmentProblem(
+            "The store was given by --redis-url; the lab breaks only what it started itself. "
+            "Leave the flag out to have one that may be killed."
+        )
+    return store.child
+
+
+async def _started(family: Family, program: Program, url: str) -> tuple[Child, str]:
+    child = await family.start(program)
     try:
         async with asyncio.timeout(_READY_WITHIN):
             version = await _first_answer(url, child)
     except TimeoutError:
         raise child.cannot_start(f"it did not answer at {url} within {_READY_WITHIN:g} s") from None
     family.needs(child)
-    return Store(url, "cart:", f"{version} ({binary})", is_ours=True)
+    return child, version
 
 
 async def join(url: str) -> Store:
@@ -90,14 +146,14 @@ async def join(url: str) -> Store:
     return Store(url, f"cartlab:{secrets.token_hex(6)}:", f"{version} (given by --redis-url)", is_ours=False)
 
 
-def program(binary: Binary, name: str, socket: Path, log: Path) -> Program:
-    """Durable enough that a killed store comes back with every acknowledged write."""
+def program(binary: Binary, name: str, socket: Path, log: Path, *, keeps_log: bool = True) -> Program:
+    """Durable enough that a killed store comes back with every acknowledged write, unless it keeps no log."""
     settings = {
         "port": "0",
         "unixsocket": str(socket),
         "unixsocketperm": "700",
         "dir": str(socket.parent),
-        "appendonly": "yes",
+        "appendonly": "yes" if keeps_log else "no",
         "appendfsync": "everysec",
         "save": "",
         "maxmemory-policy": "noeviction",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from lab.scenarios import SCENARIOS
 from lab.settings import AT_ONCE, DEFAULT_SHOPPERS, RunSettings, read_expectations
 from lab.targets import Target
 from lab.topology import BALANCERS, OURS, Platform, behind
+from lab.verdict import EXPECTATIONS
 
 if TYPE_CHECKING:
     from lab.scenario import Scenario
@@ -55,9 +57,7 @@ Examples:
 @click.option(
     "--shoppers",
     type=click.IntRange(1, 20_000),
-    default=DEFAULT_SHOPPERS,
-    show_default=True,
-    help="How many people shop.",
+    help=f"How many people shop.  [default: {DEFAULT_SHOPPERS}, or the scenario's]",
 )
 @click.option("--servers", type=click.IntRange(2, 12), default=3, show_default=True, help="Servers an arm.")
 @click.option(
@@ -99,7 +99,7 @@ Examples:
 @click.option(
     "--expect",
     metavar="ARM=WHAT,...",
-    help="kept, lost or scattered, an arm each.  [default: the scenario's, e.g. sticky=lost,stateless=kept]",
+    help=f"{', '.join(EXPECTATIONS)}, an arm each.  [default: what its servers promise]",
 )
 @click.option(
     "--runs",
@@ -117,7 +117,7 @@ Examples:
 def run(
     scenario: Scenario, *, arms: str | None, at_once: int, servers: int, lb: str, docker: bool,
     seed: int | None, crash: str, fault: str | None, fast: bool, step: bool, plain: bool,
-    as_json: bool, no_input: bool, expect: str | None, shoppers: int, keyless: int, runs: Path,
+    as_json: bool, no_input: bool, expect: str | None, shoppers: int | None, keyless: int, runs: Path,
     redis_url: str | None,
 ) -> int:  # fmt: skip
     """Run SCENARIO on real processes, break what it breaks, heal it, and judge every cart.
@@ -130,7 +130,10 @@ def run(
     if step and no_input:
         raise click.UsageError("--step waits for Enter and --no-input never waits: give one of the two.")
     asked = read_arms(arms or ",".join(scenario.arms), servers)
-    chosen = tuple(behind(arm, lb) for arm in asked)
+    chosen = tuple(
+        replace(behind(arm, lb), session_ttl=scenario.session_ttl, store_log=scenario.store_log)
+        for arm in asked
+    )
     if lb != OURS:
         find(lb)  # before anything starts
     check_strategies(chosen)
@@ -140,9 +143,10 @@ def run(
     fault = _fault(scenario, fault, chosen, platform)
     platform = platform_for(docker=docker, lb=lb, redis_url=redis_url)
     settings = RunSettings(
-        scenario=scenario, arms=chosen, shoppers=shoppers, target=target, keyless=keyless, fast=fast,
+        scenario=scenario, arms=chosen, target=target, keyless=keyless, fast=fast,
+        shoppers=shoppers or scenario.shoppers or DEFAULT_SHOPPERS,
         seed=secrets.randbelow(1_000_000) if seed is None else seed,
-        fault=fault, expect=read_expectations(expect, scenario, chosen),
+        fault=fault, expect=read_expectations(expect, chosen),
         runs=runs.absolute(), redis_url=redis_url, command=own_command(), at_once=at_once,
         platform=platform,
     )  # fmt: skip

@@ -14,6 +14,7 @@ from lab.faults.kill import Kill
 from lab.faults.pause import Pause
 from lab.faults.restart import Restart
 from lab.faults.stop import Stop
+from lab.faults.store_kill import StoreKill
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +23,18 @@ if TYPE_CHECKING:
 
 #: Fault by the name that ``--fault`` takes.
 FAULTS: Mapping[str, type[ServerFault]] = {
-    fault.name: fault for fault in (Kill, Endpoint, Stop, Restart, Pause, CutFromBalancer, CutFromStore)
+    fault.name: fault
+    for fault in (Kill, Endpoint, Stop, Restart, Pause, CutFromBalancer, CutFromStore, StoreKill)
 }
 
-__all__ = ["FAULTS", "CutFromBalancer", "CutFromStore", "Endpoint", "Kill", "Pause", "Restart", "Stop"]
+__all__ = [
+    "FAULTS",
+    "CutFromBalancer",
+    "CutFromStore",
+    "Endpoint",
+    "Kill",
+    "Pause",
+    "Restart",
+    "Stop",
+    "StoreKill",
+]

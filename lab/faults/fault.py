@@ -28,7 +28,8 @@ class ServerFault(ABC):
     """Something broken about ``server`` of ``arm``, from ``async with`` until its end.
 
     A subclass narrows ``site`` to the ports that it needs; ``clock`` gives seconds since the run began.
-    ``platforms`` are where those ports exist, and ``elsewhere`` says why nowhere else.
+    ``platforms`` are where those ports exist, and ``elsewhere`` says why nowhere else. What is ``on_store``
+    hits no server, and no arm that has no store.
     """
 
     name: ClassVar[str]
@@ -37,6 +38,7 @@ class ServerFault(ABC):
     story: ClassVar[Story] = acts.CRASHED
     platforms: ClassVar[frozenset[Platform]] = frozenset({Platform.PROCESSES, Platform.DOCKER})
     elsewhere: ClassVar[str] = ""
+    on_store: ClassVar[bool] = False
 
     arm: str
     server: str

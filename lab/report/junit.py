@@ -42,7 +42,7 @@ def _expectations(results: Results) -> list[TestCase]:
     return [
         _case(
             f"{results.scenario}.expectations",
-            f"{name}: carts {arm.expected}",
+            f"{name}: carts {arm.expected or 'never judged'}",
             arm.verdict,
             arm.reason or results.problem or "never judged",
             arm.sentence or "",

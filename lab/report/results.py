@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from lab.judging import Findings
+    from lab.judging import Findings, Pledge
     from lab.settings import RunSettings
     from lab.timeline import Timeline
     from lab.topology import Arm
@@ -39,10 +39,14 @@ class Topology:
 
 @dataclass(frozen=True, slots=True)
 class ArmResult:
-    """``ledger`` is ``lab.ledger.Ledger.to_record()``; it and the verdict are None in an arm never judged."""
+    """``ledger`` is ``lab.ledger.Ledger.to_record()``; it and the verdict are None in an arm never judged.
+
+    ``promises`` are what its cart servers said, and ``expected`` what follows from them.
+    """
 
     topology: Topology
-    expected: str
+    promises: dict[str, Any] | None
+    expected: str | None
     verdict: str | None
     reason: str | None
     sentence: str | None
@@ -121,6 +125,7 @@ def results_of(
     exit_code: int,
     versions: Mapping[str, str],
     problem: str | None = None,
+    pledges: Mapping[str, Pledge],
 ) -> Results:
     """``findings`` is None for a run that ended before it could be judged; ``problem`` then says why."""
     scenario = settings.scenario
@@ -141,7 +146,7 @@ def results_of(
         problem=problem,
         take_away=scenario.what_you_learn,
         lesson=scenario.lesson,
-        arms={arm.name: _arm(settings, arm, timeline, findings) for arm in settings.arms},
+        arms={arm.name: _arm(arm, timeline, findings, pledges.get(arm.name)) for arm in settings.arms},
         claims=_claims(findings),
         faults=tuple(
             Fault(i.arm, i.fault, i.target, round(i.begin, 3), None if i.end is None else round(i.end, 3))
@@ -158,7 +163,7 @@ def store_of(timeline: Timeline) -> str | None:
     return next((e.store for e in timeline.events if isinstance(e, ArmReady) and e.store), None)
 
 
-def _arm(settings: RunSettings, arm: Arm, timeline: Timeline, findings: Findings | None) -> ArmResult:
+def _arm(arm: Arm, timeline: Timeline, findings: Findings | None, pledge: Pledge | None) -> ArmResult:
     ready = next((e for e in timeline.events if isinstance(e, ArmReady) and e.arm == arm.name), None)
     judgement = next((j for j in findings.judgements if j.arm == arm.name), None) if findings else None
     topology = Topology(
@@ -172,7 +177,8 @@ def _arm(settings: RunSettings, arm: Arm, timeline: Timeline, findings: Findings
     )
     return ArmResult(
         topology=topology,
-        expected=settings.expect[arm.name],
+        promises=asdict(pledge.promises) if pledge else None,
+        expected=pledge.expected if pledge else None,
         verdict=judgement.verdict.value if judgement else None,
         reason=judgement.reason if judgement else None,
         sentence=judgement.sentence if judgement else None,

@@ -68,7 +68,7 @@ def _arms(results: Results) -> Iterator[str]:
     rows = (
         (
             name,
-            arm.expected,
+            arm.expected or "-",
             *(f"{ledger['carts'][status]:,}" for status in ("kept", "lost", "unavailable")),
             f"{ledger['errors']['seen']:,}",
             _milliseconds(ledger["latency"]["p50"]),

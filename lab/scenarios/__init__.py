@@ -6,12 +6,20 @@ from typing import TYPE_CHECKING
 
 from lab.scenarios.calm import CALM
 from lab.scenarios.crash import CRASH
+from lab.scenarios.expiry import EXPIRY
+from lab.scenarios.fail_back import FAIL_BACK
+from lab.scenarios.store_amnesia import STORE_AMNESIA
+from lab.scenarios.store_down import STORE_DOWN
+from lab.scenarios.two_tabs import TWO_TABS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lab.scenario import Scenario
 
-SCENARIOS: Mapping[str, Scenario] = {"crash": CRASH, "calm": CALM}
+SCENARIOS: Mapping[str, Scenario] = {
+    scenario.name: scenario
+    for scenario in (CRASH, CALM, TWO_TABS, FAIL_BACK, STORE_DOWN, STORE_AMNESIA, EXPIRY)
+}
 
 __all__ = ["SCENARIOS"]

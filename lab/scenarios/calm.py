@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from lab.scenario import Scenario
+from lab.scenario import Prediction, Scenario
 
 CALM = Scenario(
     name="calm",
     title="Nothing breaks",
     question="With no failure at all, does either design lose a cart?",
-    fault=None,
-    expect={"*": "kept"},
+    predictions=(
+        Prediction("neither does"),
+        Prediction("sticky loses some: it is unsafe", "a risk is taken for a loss"),
+        Prediction("stateless loses some: it has no state", "stateless is taken for without state"),
+    ),
+    faults=(),
+    tests=(),
     claims=("C30",),
     what_breaks="nothing: the control run",
     what_you_see="both arms keep every cart",

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from lab.scenario import Scenario
+from lab.scenario import Injection, Prediction, Scenario
 
 CRASH = Scenario(
     name="crash",
     title="A cart server dies mid-traffic",
     question="One of three servers is killed while people shop. Whose carts are still there afterwards?",
-    fault="kill",
-    expect={"memory": "lost", "*": "kept"},
+    predictions=(
+        Prediction("those of the two servers that live; where carts are in a store, all"),
+        Prediction("nobody's for a while: the site shows errors", "a server is taken for the site"),
+        Prediction("everybody's: you are sent back to your cart", "routing is taken for storage"),
+        Prediction("nobody's: it takes all carts along", "the blast radius is overlooked"),
+    ),
+    faults=(Injection("kill"),),
+    tests=("survives_server_crash",),
     claims=("C01", "C02", "C09", "C10", "C20", "C34", "others-untouched", "memory-stays-gone"),
     what_breaks="one of three servers, by SIGKILL or `POST /crash`",
     what_you_see="about a third of the sticky carts vanish; no stateless cart does",

@@ -22,6 +22,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 from lab.history import Kind
+from lab.promises import promises_in
 from lab.workload.catalogue import parse_catalogue
 from lab.workload.client import Door
 from lab.workload.shopper import Notebook, Shopper
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lab.history import Operation
+    from lab.promises import Promises
     from lab.workload.catalogue import Product
     from lab.workload.clock import PlanClock
     from lab.workload.plan import Plan
@@ -44,6 +46,12 @@ async def fetch_catalogue(url: str) -> tuple[Product, ...]:
     """What the site at ``url`` sells."""
     async with Door(url) as door, door.person() as person:
         return parse_catalogue((await person.get("/catalogue")).json)
+
+
+async def fetch_promises(url: str) -> Promises:
+    """What the servers of the site at ``url`` promise."""
+    async with Door(url) as door, door.person() as person:
+        return promises_in((await person.get("/promises")).json)
 
 
 class Crowd:
@@ -65,17 +73,19 @@ class Crowd:
         self.planned = plan.operations
         self.done = 0
         self.read = 0
-        self._plan = plan
         self._clock = clock
         self._record = record
         self._door = Door(url, connections=connections, timeout=timeout, patience=patience)
         notebook = Notebook(arm, now, self._write_down)
-        self._shoppers = [Shopper(script.shopper, self._door.person(), notebook) for script in plan.scripts]
+        people = {script.shopper: self._door.person() for script in plan.scripts if script.tab == 0}
+        self._shoppers = [Shopper(number, person, notebook) for number, person in people.items()]
+        by_number = {shopper.number: shopper for shopper in self._shoppers}
+        self._parts = [(by_number[script.shopper], script) for script in plan.scripts]
 
     async def shop(self) -> None:
         """Everybody follows their script; returns when the last one is done."""
         async with asyncio.TaskGroup() as group:
-            for shopper, script in zip(self._shoppers, self._plan.scripts, strict=True):
+            for shopper, script in self._parts:
                 group.create_task(shopper.follow(script, self._clock))
 
     async def read_back(self, *, within: float) -> None:

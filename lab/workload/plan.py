@@ -77,8 +77,11 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Script:
+    """What one shopper does in one ``tab``. All tabs of a shopper share their cookies, as in a browser."""
+
     shopper: int
     steps: tuple[Step, ...]
+    tab: int = 0
 
 
 @dataclass(frozen=True, slots=True)

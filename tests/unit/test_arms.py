@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
+from typing import Any
+
 import pytest
 
 from lab.arms import MOST, read_arms
-from lab.errors import UsageProblem
+from lab.errors import EnvironmentProblem, UsageProblem
+from lab.promises import NAMES, Promises, promises_in
+from lab.scenario import expected_of
 from lab.scenarios import SCENARIOS
 from lab.strategies import STRATEGIES
 from lab.topology import FAILOVERS, TIES, Arm, behind, stateless_arm, sticky_arm
+
+ALL_MADE = Promises(**dict.fromkeys(NAMES, True), bounded_loss=0)
 
 
 def read(text: str) -> Arm:
@@ -73,20 +80,46 @@ def test_a_foreign_balancer_is_not_asked_for_what_the_lab_cannot_set_up_there() 
             behind(read(text), "haproxy")
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("tie", TIES)
-def test_only_a_lone_copy_without_a_way_back_is_expected_to_scatter(strategy: str, tie: str) -> None:
-    arm = read(f"{strategy}/{tie}")
-    expected = SCENARIOS["calm"].expected_of(arm)
-    assert (expected == "scattered") == (strategy == "memory" and tie in ("none", "hash"))
+@pytest.mark.parametrize("any_server", [True, False])
+def test_only_a_lone_copy_without_a_way_back_is_expected_to_scatter(tie: str, *, any_server: bool) -> None:
+    promises = replace(ALL_MADE, any_server=any_server)
+    expected = expected_of(SCENARIOS["calm"], read(f"memory/{tie}"), promises)
+    assert (expected == "scattered") == (not any_server and tie in ("none", "hash"))
 
 
-def test_an_expectation_follows_the_strategy_and_not_the_name() -> None:
-    crash = SCENARIOS["crash"]
-    assert {crash.expected_of(read(text)) for text in ("sticky", "memory/cookie/open")} == {"lost"}
-    assert {crash.expected_of(read(text)) for text in ("stateless", "stateless/learn", "hybrid")} == {"kept"}
+@pytest.mark.parametrize(
+    ("scenario", "not_made", "expected"),
+    [
+        ("crash", {}, "kept"),
+        ("crash", {"survives_server_crash": False, "bounded_loss": None}, "lost"),
+        ("crash", {"survives_server_crash": False, "bounded_loss": 64}, "bounded"),
+        ("crash", {"survives_store_loss": False, "concurrent_adds": False}, "kept"),
+        ("two-tabs", {"concurrent_adds": False}, "lost"),
+        ("store-down", {"survives_store_loss": False}, "kept"),
+        ("store-down", {"survives_store_crash": False}, "lost"),
+        ("store-amnesia", {"survives_store_loss": False}, "lost"),
+        ("expiry", {"survives_server_crash": False}, "expired"),
+    ],
+)
+def test_an_expectation_follows_the_promises_and_not_the_name(
+    scenario: str, not_made: dict[str, Any], expected: str
+) -> None:
+    promises = replace(ALL_MADE, **not_made)
+    assert expected_of(SCENARIOS[scenario], read("sticky"), promises) == expected
 
 
 @pytest.mark.parametrize("failover", FAILOVERS)
 def test_the_name_of_an_arm_becomes_the_name_of_a_file(failover: str) -> None:
     assert read(f"replicated:1/cookie/{failover}").slug == f"replicated-1-cookie-{failover}"
+
+
+def test_promises_are_read_from_what_the_servers_say() -> None:
+    said = {"strategy": "memory", "promises": asdict(ALL_MADE) | {"where": "here", "sings": True}}
+    assert promises_in(said) == ALL_MADE
+
+
+@pytest.mark.parametrize("answer", [None, [], {}, {"promises": {"any_server": True}}, {"promises": None}])
+def test_a_site_that_promises_nothing_is_refused_since_nobody_could_judge_it(answer: Any) -> None:
+    with pytest.raises(EnvironmentProblem, match="GET /promises"):
+        promises_in(answer)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from lab.declarations import defects
+from lab.scenario import Injection
 from lab.scenarios import SCENARIOS
 from lab.scenarios.crash import CRASH
 
@@ -19,12 +20,13 @@ def test_every_scenario_that_ships_is_sound() -> None:
     [
         ({"lesson": " "}, "lesson is empty"),
         ({"hint": ""}, "hint is empty"),
-        ({"fault": "lightning"}, "'lightning' does not exist"),
+        ({"faults": (Injection("lightning"),)}, "'lightning' does not exist"),
         ({"claims": ()}, "no claim"),
         ({"claims": ("C99",)}, "'C99' does not exist"),
-        ({"expect": {"memory": "lost"}}, "expects nothing of '*'"),
-        ({"expect": {"memory": "lost", "*": "fine"}}, "expects 'fine'"),
-        ({"expect": {**CRASH.expect, "third": "kept"}}, "unknown strategy 'third'"),
+        ({"tests": ("survives_a_flood",)}, "unknown promise 'survives_a_flood'"),
+        ({"expects": "fine"}, "expects 'fine'"),
+        ({"workload": "picnic"}, "'picnic' does not exist"),
+        ({"predictions": CRASH.predictions[1:]}, "not exactly one is right"),
         ({"arms": ("stickey",)}, "arms make no sense"),
         ({"name": "crush"}, "calls itself 'crush'"),
     ],

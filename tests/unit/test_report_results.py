@@ -17,7 +17,8 @@ import pytest
 from pydantic import TypeAdapter
 
 from lab.history import History, Kind, Operation, Outcome
-from lab.judging import find
+from lab.judging import find, pledge_of
+from lab.promises import NAMES, Promises
 from lab.report import files
 from lab.report.folder import RunFolder
 from lab.report.junit import junit
@@ -62,6 +63,8 @@ SETTINGS = RunSettings(
     runs=Path("runs"),
     redis_url=None,
 )
+PROMISES = Promises(**dict.fromkeys(NAMES, True), bounded_loss=0)
+PLEDGES = {arm.name: pledge_of(SETTINGS, arm, PROMISES) for arm in SETTINGS.arms}
 EVENTS: list[Event] = [
     RunBegan(0.0, "crash", "t", "q", 7, 2, ("sticky", "stateless"), ("shop", "judge")),
     ArmReady(0.5, "stateless", "stateless", "none", "roundrobin", "h:1", ("server-1",), "redis 7.0.15"),
@@ -100,7 +103,7 @@ def history(*, is_lost: bool = True) -> History:
 
 def results(*, is_lost: bool = True) -> Results:
     timeline = Timeline(list(EVENTS))
-    findings = find(SETTINGS, history(is_lost=is_lost), timeline.fault_intervals())
+    findings = find(SETTINGS, history(is_lost=is_lost), timeline.fault_intervals(), PLEDGES)
     return results_of(
         SETTINGS,
         timeline,
@@ -109,6 +112,7 @@ def results(*, is_lost: bool = True) -> Results:
         ended=5.25,
         exit_code=findings.verdict.exit_code,
         versions=versions(store_of(timeline)),
+        pledges=PLEDGES,
     )
 
 
@@ -116,6 +120,7 @@ def results_without_verdict() -> Results:
     return results_of(
         SETTINGS, Timeline(EVENTS[:4]), None,
         started=STARTED, ended=1.6, exit_code=130, versions=versions(), problem="interrupted by the user",
+        pledges={},
     )  # fmt: skip
 
 
@@ -135,7 +140,7 @@ def test_results_name_everything_that_decides_what_a_run_was() -> None:
 
 def test_each_arm_has_its_topology_its_expectation_its_verdict_and_its_ledger() -> None:
     arm = results().to_record()["arms"]["sticky"]
-    assert list(arm) == ["topology", "expected", "verdict", "reason", "sentence", "ledger"]
+    assert list(arm) == ["topology", "promises", "expected", "verdict", "reason", "sentence", "ledger"]
     assert arm["topology"] == {
         "strategy": "memory", "sticky": "learn", "balance": "roundrobin",
         "servers": ["server-1", "server-2", "server-3"], "store": None, "option": "", "failover": "rebalance",

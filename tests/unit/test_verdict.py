@@ -82,7 +82,10 @@ SENTENCES = {
         ledger(LOST_HERE, KEPT_THERE),
         "arm: 0 of 4 carts lost with server-2; 1 of the other 1",
     ),
-    "lost without a crash": (ledger(LOST_HERE, KEPT_HERE, crash=None), "arm: 1 of 6 carts lost"),
+    "lost without a crash": (
+        ledger(LOST_HERE, KEPT_HERE, crash=None),
+        "arm: 1 of 6 carts lost items: 5 of 6 pieces left",
+    ),
     "lost with two servers": (
         ledger(LOST_THERE, LOST_HERE, crash=Crash(1, frozenset({"server-2", "server-1"}))),
         "arm: 4 of 4 carts lost with server-1 and server-2; 0 of the other 0",

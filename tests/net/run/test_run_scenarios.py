@@ -1,0 +1,73 @@
+"""Every scenario but the crash, from end to end on real processes, small and quick."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.net.run.conftest import Finished, Runs
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+QUICK = ("--fast", "--no-input", "--seed", "11")
+
+
+def verdicts(done: Finished) -> dict[str, tuple[str, str]]:
+    assert done.code == 0, done.stdout + done.stderr
+    return {name: (arm["expected"], arm["verdict"]) for name, arm in done.results["arms"].items()}
+
+
+def test_two_tabs_lose_updates_where_a_cart_is_read_changed_and_written(run: Runs) -> None:
+    done = run("two-tabs", *QUICK)
+    assert verdicts(done) == {"naive_blob": ("lost", "held"), "stateless": ("kept", "held")}
+    assert done.ledger("stateless")["pieces"] == {"acknowledged": 500, "lost": 0, "duplicated": 0}
+    naive = done.ledger("naive_blob")["pieces"]
+    assert naive["acknowledged"] > 400
+    assert naive["lost"] > 100, naive
+
+
+def test_a_store_with_a_log_costs_errors_and_no_cart(run: Runs) -> None:
+    done = run("store-down", *QUICK, "--shoppers", "60")
+    assert verdicts(done) == {"sticky": ("kept", "held"), "stateless": ("kept", "held")}
+    assert [(fault["arm"], fault["target"]) for fault in done.results["faults"]] == [("stateless", "store")]
+    assert done.ledger("sticky")["errors"]["seen"] == 0
+    assert done.ledger("stateless")["errors"]["seen"] > 0
+    assert {op["status"] for op in done.history if op["outcome"] != "ok"} == {503}
+
+
+def test_a_store_without_a_log_forgets_every_cart_of_before(run: Runs) -> None:
+    done = run("store-amnesia", *QUICK, "--shoppers", "60")
+    assert verdicts(done) == {"sticky": ("kept", "held"), "stateless": ("lost", "held")}
+    assert done.ledger("stateless")["carts"]["lost"] == done.ledger("stateless")["at_risk"] == 60
+
+
+def test_idle_carts_expire_and_busy_ones_do_not(run: Runs) -> None:
+    done = run("expiry", *QUICK, "--shoppers", "20")
+    assert verdicts(done) == {"sticky": ("expired", "held"), "stateless": ("expired", "held")}
+    for arm in ("sticky", "stateless"):
+        assert done.ledger(arm)["carts"]["lost"] == done.ledger(arm)["carts"]["kept"] == 10
+    assert {(claim["id"], claim["verdict"]) for claim in done.results["claims"]} == {("C07", "held")}
+
+
+def test_going_home_to_a_server_that_forgot_loses_the_cart_a_second_time(run: Runs) -> None:
+    done = run("fail-back", *QUICK, "--shoppers", "90")
+    assert verdicts(done) == {"memory/cookie/open": ("lost", "held"), "stateless": ("kept", "held")}
+    fault = next(fault for fault in done.results["faults"] if fault["arm"] == "memory/cookie/open")
+    shown: dict[int, list[tuple[str, int]]] = {}
+    for op in done.history:
+        if op["arm"] == fault["arm"] and op["cart"] is not None and op["invoked"] > fault["begin"]:
+            shown.setdefault(op["shopper"], []).append((op["server"], sum(op["cart"].values())))
+    lost_again = [
+        shopper
+        for shopper, answers in shown.items()
+        for (away, before), (home, after) in pairwise(answers)
+        if home == fault["target"] != away and after < before
+    ]
+    assert lost_again
+
+
+def test_a_store_that_somebody_else_runs_is_not_the_labs_to_kill(run: Runs) -> None:
+    done = run("store-down", *QUICK, "--redis-url", "redis://127.0.0.1:1", "--arms", "stateless")
+    assert done.code == 4
