@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     NewProject = Callable[..., "Project"]
+    Run = Callable[..., subprocess.CompletedProcess[str]]
 
 HOUSE = Path(__file__).parents[2]
 IMAGES = ("cart-chaos-lab/cart", "cart-chaos-lab/lb")
@@ -158,6 +159,12 @@ def both_arms(images: tuple[str, ...]) -> Iterator[Project]:
 def shopper() -> Iterator[httpx.Client]:
     with httpx.Client(timeout=10) as client:
         yield client
+
+
+@pytest.fixture(name="run")
+def _run() -> Run:
+    """``run(*WORDS, NAME="value")``: a command in the house, to its end, whatever that is."""
+    return run
 
 
 @pytest.fixture(name="wait_until")
