@@ -175,25 +175,35 @@ class ComposeSite(BalancedSite):
             await self._register(server, address)
 
     async def _until_listening(self, balancer: Holding) -> None:
-        """Until its admin API answers. Port and container are there before the program listens."""
-        url = f"{balancer.published(ADMIN_PORT).url}/servers"
-        try:
-            async with asyncio.timeout(_STARTS_WITHIN):
-                while True:
-                    try:
-                        async with self._http.get(url) as answer:
-                            answer.raise_for_status()
-                            return
-                    except aiohttp.ClientError:
-                        await balancer.refresh()
-                        if balancer.status != "running":
-                            break
-                        await asyncio.sleep(_LOOK_AGAIN)
-        except TimeoutError:
-            pass
+        """Until its admin API answers. Port and container are there before the program listens.
+
+        It listens on the address of its own name on one network; a busy engine may start it before it
+        knows that name. Then it ends, and is started once more.
+        """
+        for is_last in (False, False, True):
+            try:
+                async with asyncio.timeout(_STARTS_WITHIN):
+                    if await self._is_listening(balancer):
+                        return
+            except TimeoutError:
+                break
+            if not is_last:
+                await balancer.start()
         raise CannotStart(
-            balancer.name, f"GET {url} was not answered", balancer.log, await balancer.last_lines()
+            balancer.name, "its admin API does not answer", balancer.log, await balancer.last_lines()
         )
+
+    async def _is_listening(self, balancer: Holding) -> bool:
+        """Wait until it is, or until the program has ended."""
+        while balancer.status == "running":
+            try:
+                async with self._http.get(f"{balancer.published(ADMIN_PORT).url}/servers") as answer:
+                    answer.raise_for_status()
+                    return True
+            except aiohttp.ClientError:
+                await asyncio.sleep(_LOOK_AGAIN)
+                await balancer.refresh()
+        return False
 
     async def _ask_store(self) -> None:
         if store := self.holdings.get("store"):
