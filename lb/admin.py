@@ -160,6 +160,7 @@ class Admin:
                 "refused": counters.refused,
                 "retries": counters.retries,
                 "redispatches": counters.redispatches,
+                "retries_denied": counters.retries_denied,
                 "sessions_moved": counters.moved.total(),
                 "connections": len(self._balancer.clients),
                 "servers": {server.name: _counted(server) for server in self._balancer.routing.pool},

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from secrets import token_hex
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from lb.budget import Budget
 from lb.counters import Counters
 from lb.log import refusal
 from lb.names import Names
 from lb.proxy import Client
+from lb.refusals import LOOP, BadMessage
 from lb.slowstart import SlowStart
 from lb.upstream import Lane
 
@@ -20,7 +23,6 @@ if TYPE_CHECKING:
     from lb.health import Result
     from lb.log import RequestLog
     from lb.pool import Address, Change, Server
-    from lb.refusals import BadMessage
     from lb.response import ResponseHead
     from lb.route import Route, Routing
     from lb.settings import Settings
@@ -49,6 +51,8 @@ class Balancer:
         self.lanes: dict[Server, Lane] = {}
         self.names = Names()
         self.slow_start = SlowStart(settings.slowstart)
+        self._budget = Budget(settings.retry_budget)
+        self._pseudonym = f"lb-{token_hex(4)}".encode("ascii")
         self._loop = asyncio.get_running_loop()
         self._sweeping = self._loop.call_later(SWEEP_SECONDS, self._sweep)
 
@@ -111,7 +115,15 @@ class Balancer:
 
     def forwarded_by(self, peer: str) -> bytes:
         """The lines that tell a server whom it is really talking to."""
-        return b"Via: 1.1 lb\r\nX-Forwarded-For: %b\r\nX-Forwarded-Proto: http\r\n" % peer.encode("ascii")
+        lines = b"Via: 1.1 %b\r\nX-Forwarded-For: %b\r\nX-Forwarded-Proto: http\r\n"
+        return lines % (self._pseudonym, peer.encode("ascii"))
+
+    def refuse_loop(self, via: bytes) -> None:
+        """A request that has been here before would come again for ever (RFC 9110 7.6.3, RFC 5842 7.2)."""
+        if self._pseudonym in via:
+            raise BadMessage(
+                508, "the request came back to this balancer: a server's address leads to it", LOOP
+            )
 
     def on_answer(self, route: Route, server: Server, head: ResponseHead, now: float) -> tuple[bytes, bytes]:
         """The answer of ``server`` goes to the client, with which field lines and which more."""
@@ -147,6 +159,12 @@ class Balancer:
         self.counters.refused += 1
         self.counters.hrsp[status // 100] += 1
 
+    def may_retry(self) -> bool:
+        """Whether the budget allows one more; to be asked only by who then makes it."""
+        allowed = self._budget.spend(self.counters.requests, monotonic())
+        self.counters.retries_denied += not allowed
+        return allowed
+
     def on_retry(self, server: Server) -> None:
         server.counters.wretr += 1
         self.counters.retries += 1
@@ -172,6 +190,7 @@ class Balancer:
         """What changes by time alone, several times a second."""
         self.routing.sticky.expire(now)
         self.slow_start.go_on(now)
+        self._budget.observe(self.counters.requests, now)
 
     async def drain(self) -> bool:
         """Finish what is in flight; whether all of it ended before ``hard_stop_after``."""

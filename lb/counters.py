@@ -39,12 +39,13 @@ class ServerCounters:
 class Counters:
     """The front's: what came in, what went out, whoever made the answer.
 
-    ``moved`` counts sessions by (from, to, cause).
+    ``retries_denied`` by the budget; ``moved`` counts sessions by (from, to, cause).
     """
 
     requests: int = 0
     refused: int = 0
     retries: int = 0
     redispatches: int = 0
+    retries_denied: int = 0
     hrsp: list[int] = field(default_factory=_by_class)
     moved: Counter[tuple[str, str, str]] = field(default_factory=Counter)

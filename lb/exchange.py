@@ -171,7 +171,7 @@ class Exchange(Delivery):
         self.route.left_because = reason.error
         if decision is Decision.CUT:
             self._cut("S")
-        elif decision is Decision.ANSWER_ERROR:
+        elif decision is Decision.ANSWER_ERROR or not self._balancer.may_retry():
             self.give_up(reason)
         elif self._fresh:
             self._balancer.on_retry(server)

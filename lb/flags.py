@@ -61,6 +61,7 @@ _HELP = {
     "check_timeout": "Seconds a check may take.",
     "retries": "Further servers that a failed request may be sent to.",
     "retry_keyed": "A request with an Idempotency-Key may be sent twice.",
+    "retry_budget": "Percent of the requests of the last 10 s that may be tried again; 0: no bound.",
     "log": "File for one JSON line a request; - for standard error; off unless given.",
     "lab_headers": "Say in X-Lab-* fields who answered.",
     "connect_timeout": "Seconds for a connection to a server.",

@@ -69,6 +69,8 @@ class _Counted(Collector):
         counters = self._balancer.counters
         yield CounterMetricFamily("haproxy_frontend_http_requests", "Requests taken", value=counters.requests)
         yield CounterMetricFamily("haproxy_frontend_request_errors", "Bytes refused", value=counters.refused)
+        denied = "Retries that the budget did not allow"
+        yield CounterMetricFamily("lb_retries_denied", denied, value=counters.retries_denied)
         answers = CounterMetricFamily("haproxy_frontend_http_responses", "Answers by class", labels=["code"])
         for number in range(1, 6):
             answers.add_metric([f"{number}xx"], counters.hrsp[number])

@@ -16,7 +16,7 @@ from lb.body import Body, EndlessBody, body_of
 from lb.diagnosis import diagnose_beginning
 from lb.exchange import Exchange
 from lb.http1 import MAX_HEAD
-from lb.refusals import REQUEST_ERROR, BadMessage, Unanswered, render
+from lb.refusals import BadMessage, Unanswered, render
 from lb.request import parse_request
 from lb.retry import may_repeat
 
@@ -139,6 +139,8 @@ class Client(asyncio.Protocol):
                     self._wait_for(Waits.HEAD, self._balancer.settings.head_timeout)
                 return
             head = parse_request(data[: end + 2], last.fields if last else None)
+            if head.fields.via:
+                self._balancer.refuse_loop(head.fields.via)
         except BadMessage as error:
             self._refuse_bytes(error)
             return
@@ -233,7 +235,7 @@ class Client(asyncio.Protocol):
         """What came is no request: say so and go, for where the next one begins is not known."""
         self._balancer.on_refused(error, of_a_request=self.exchange is not None)
         self.exchange = None
-        self.write(render(error.status, REQUEST_ERROR, error.detail, extra=b"Connection: close\r\n"))
+        self.write(render(error.status, error.error, error.detail, extra=b"Connection: close\r\n"))
         self._say_goodbye()
 
     def on_exchange_over(self, *, was_read: bool) -> None:

@@ -12,14 +12,16 @@ from typing import Final
 
 #: RFC 9209's word for a request that is itself at fault.
 REQUEST_ERROR: Final = "http_request_error"
+LOOP: Final = "proxy_loop_detected"
 RETRY_AFTER_SECONDS: Final = 1
 
 
 class BadMessage(Exception):
     """Bytes that are not HTTP as it should be; ``status`` is what the client is to be told."""
 
-    def __init__(self, status: int, detail: str) -> None:
+    def __init__(self, status: int, detail: str, error: str = REQUEST_ERROR) -> None:
         super().__init__(detail)
+        self.error = error
         self.status = status
         self.detail = detail
 

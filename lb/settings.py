@@ -116,6 +116,7 @@ class Settings:
     check_timeout: float = 0.5
     retries: int = 3
     retry_keyed: bool = False
+    retry_budget: int = 0
     replay_limit: int = 64 * 1024
     lab_headers: bool = False
     log: str = ""
@@ -195,7 +196,7 @@ _DURATIONS = (
 )  # fmt: skip
 _COUNTS = {
     "rise": 1, "fall": 1, "retries": 0, "replay_limit": 0, "most_idle": 0, "table_size": 1, "max_age": 0,
-    "maxidle": 0, "maxlife": 0, "hash_balance_factor": 0,
+    "maxidle": 0, "maxlife": 0, "hash_balance_factor": 0, "retry_budget": 0,
     "outlier_consecutive_5xx": 0, "outlier_consecutive_gateway_failure": 0,
     "outlier_max_ejection_percent": 0,
 }  # fmt: skip

@@ -52,6 +52,7 @@ PURE = (
     "lb/affinity.py",
     "lb/balance.py",
     "lb/body.py",
+    "lb/budget.py",
     "lb/cookie.py",
     "lb/counters.py",
     "lb/diagnosis.py",
