@@ -64,6 +64,8 @@ def _cart_headers(seen: Seen) -> dict[str, str]:
             headers["Set-Cookie"] = SET_COOKIE.format(seen.session.wire)
     if not seen.verified:
         headers["X-Session-Verified"] = "no"
+    if seen.backups:
+        headers["X-Session-Backup"] = ", ".join(seen.backups)
     if seen.replayed:
         headers["Idempotency-Replayed"] = "true"
     return headers

@@ -38,7 +38,8 @@ def create_app(config: Config) -> FastAPI:
     traffic = health.Traffic()
 
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.announced = await strategy.start()
         readiness.is_started = True
         yield
         await strategy.close()

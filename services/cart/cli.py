@@ -67,6 +67,21 @@ def _range(name: str) -> str:
     help="Signs cookies, the same on all servers of a site; or the environment's CART_SECRET. Further "
     "lines (or CART_OLD_SECRETS) are older ones, still understood.",
 )
+@click.option("--replicas", type=int, help=f"Servers with a copy of a cart, {_range('replicas')}.")
+@click.option(
+    "--replication",
+    metavar="|".join(settings.REPLICATIONS),
+    help="Whether an answer waits for the copies; default async.",
+)
+@click.option(
+    "--merge", metavar="|".join(settings.MERGES), help="Of copies that went apart in a split; default lww."
+)
+@click.option("--peer-listen", metavar="HOST:PORT", help="Where other servers knock; default 127.0.0.1:0.")
+@click.option("--peer-timeout", type=float, help=f"Seconds until one is gone, {_range('peer_timeout')}.")
+@click.option(
+    "--replication-queue", type=int, help=f"Changes without a copy yet, {_range('replication_queue')}."
+)
+@click.option("--repair-rate", type=float, help=f"Copies made again a second, {_range('repair_rate')}.")
 @click.option("--rebuild-limit", type=int, help=f"Sessions rebuilt at a time, {_range('rebuild_limit')}.")
 @click.option("--rebuild-delay", type=float, help=f"Seconds that a rebuild takes, {_range('rebuild_delay')}.")
 @click.option("--cookie-max", type=int, help=f"Characters of a carried cart, {_range('cookie_max')}.")

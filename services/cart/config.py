@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-STRATEGIES = ("memory", "write_through", "stateless", "hybrid", "client_cookie", "naive_blob")
+STRATEGIES = ("memory", "replicated", "write_through", "stateless", "hybrid", "client_cookie", "naive_blob")
 ROLLBACKS = ("allow", "refuse")
+REPLICATIONS = ("async", "sync")
 NEEDS_STORE = frozenset({"write_through", "stateless", "hybrid", "naive_blob"})
+MERGES = ("lww", "union", "pn-counter", "or-map")
 _LOOPBACK = "127.0.0.1"
 _STORE_SCHEMES = ("redis://", "rediss://", "unix://")
 _SECRET_MIN = 16
@@ -28,6 +30,11 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "drain": (0, 600),
     "store_timeout": (0.01, 60),
     "store_connections": (1, 1_000),
+    "replicas": (1, 2),
+    "peer_listen_port": (0, 65_535),
+    "peer_timeout": (0.05, 60),
+    "replication_queue": (1, 1_000_000),
+    "repair_rate": (1, 1_000_000),
     "rebuild_limit": (1, 1_000),
     "rebuild_delay": (0, 60),
     "cookie_max": (200, 4_000),
@@ -62,6 +69,19 @@ class Config:
     secret: str = field(default=LOOPBACK_SECRET, repr=False)
     #: Secrets of before: cookies that they signed or sealed are still good, and are made no more.
     old_secrets: tuple[str, ...] = field(default=(), repr=False)
+    #: replicated: copies on so many other servers; who waits for them; what becomes of two that
+    #: went apart; where the other servers knock.
+    replicas: int = 1
+    replication: str = "async"
+    merge: str = "lww"
+    peer_listen_host: str = _LOOPBACK
+    peer_listen_port: int = 0
+    #: For so long another server may be silent before it counts as gone.
+    peer_timeout: float = 0.5
+    #: async: changes that no other server has yet; beyond it shoppers wait.
+    replication_queue: int = 1_000
+    #: Sessions that get a lost copy back, a second.
+    repair_rate: float = 500
     #: hybrid: sessions rebuilt at a time, and what a rebuild takes beyond the computing.
     rebuild_limit: int = 4
     rebuild_delay: float = 0.0
@@ -96,6 +116,8 @@ def build(raw: Mapping[str, Any]) -> Config:
     given = {name: value for name, value in raw.items() if value is not None}
     if listen := given.pop("listen", None):
         given["listen_host"], given["listen_port"] = _host_and_port(listen)
+    if listen := given.pop("peer_listen", None):
+        given["peer_listen_host"], given["peer_listen_port"] = _host_and_port(listen)
     config = Config(**given)
     _check_ranges(config)
     _check_names(config)
@@ -129,8 +151,9 @@ def _check_names(config: Config) -> None:
         raise BadSetting(
             "strategy", f"{config.strategy!r} is no strategy; there are {', '.join(STRATEGIES)}.{hint}"
         )
-    if config.rollback not in ROLLBACKS:
-        raise BadSetting("rollback", f"{config.rollback!r} is neither {' nor '.join(ROLLBACKS)}.")
+    for name, choices in (("rollback", ROLLBACKS), ("replication", REPLICATIONS), ("merge", MERGES)):
+        if getattr(config, name) not in choices:
+            raise BadSetting(name, f"{getattr(config, name)!r} is none of {', '.join(choices)}.")
     if config.rollback == "refuse" and not config.store_url:
         raise BadSetting(
             "rollback",

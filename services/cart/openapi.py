@@ -38,6 +38,8 @@ _HEADERS = {
     for name, text in {
         "X-Served-By": "The server that answered",
         "X-Session-Origin": "Where the cart was found: new, local, store, client, backup, rebuilt or none",
+        "X-Session-Backup": "replicated: the servers that have a copy of the cart",
+        "X-Session-Verified": "no, when the store could not confirm what is shown",
         "ETag": "The cart's revision",
     }.items()
 }

@@ -55,12 +55,13 @@ class CartServer(uvicorn.Server):
             )
         )
         self._cart = config
+        self._app = app
         self._readiness: Readiness = app.state.readiness
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started and sockets:
-            _announce(self._cart.server_id, sockets[0])
+            _announce(self._cart.server_id, sockets[0], self._app.state.announced)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -90,7 +91,7 @@ class CartServer(uvicorn.Server):
         self.should_exit = True
 
 
-def _announce(name: str, sock: socket.socket) -> None:
+def _announce(name: str, sock: socket.socket, more: dict[str, Any]) -> None:
     host, port = sock.getsockname()[:2]
     line: dict[str, Any] = {
         "event": "listening",
@@ -99,5 +100,5 @@ def _announce(name: str, sock: socket.socket) -> None:
         "host": host,
         "port": port,
         "pid": os.getpid(),
-    }
+    } | more
     print(json.dumps(line, separators=(",", ":")), flush=True)  # noqa: T201 - who started us reads it

@@ -38,6 +38,7 @@ class Seen:
     carried: str = ""
     verified: bool = True
     hot: Hot | None = None
+    backups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,4 +109,5 @@ def _seen(answer: Answer, session: Session) -> Seen:
         answer.carried,
         answer.verified,
         answer.hot,
+        answer.backups,
     )

@@ -82,6 +82,8 @@ PURE = (
     "services/cart/errors.py",
     "services/cart/model.py",
     "services/cart/recommend.py",
+    "services/cart/replication/merge.py",
+    "services/cart/replication/rank.py",
     "services/cart/strategies/promises.py",
     "services/cart/strategies/protocol.py",
     "services/cart/strategies/records.py",

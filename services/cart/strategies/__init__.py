@@ -6,6 +6,7 @@ for the store's client.
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,29 +15,20 @@ if TYPE_CHECKING:
     from services.cart.config import Config
     from services.cart.strategies.protocol import Strategy
 
+#: Module and class of each of ``config.STRATEGIES``.
+_CLASSES = {
+    "memory": "Memory",
+    "replicated": "Replicated",
+    "write_through": "WriteThrough",
+    "stateless": "Stateless",
+    "hybrid": "Hybrid",
+    "client_cookie": "ClientCookie",
+    "naive_blob": "NaiveBlob",
+}
+
 
 def build(config: Config, prices: Mapping[str, int]) -> Strategy:
-    """The strategy that ``config`` names, one of ``config.STRATEGIES``."""
-    if config.strategy == "memory":
-        from services.cart.strategies.memory import Memory  # noqa: PLC0415 - only what is used is loaded
-
-        return Memory(config, prices)
-    if config.strategy == "client_cookie":
-        from services.cart.strategies.client_cookie import ClientCookie  # noqa: PLC0415 - as above
-
-        return ClientCookie(config, prices)
-    if config.strategy == "write_through":
-        from services.cart.strategies.write_through import WriteThrough  # noqa: PLC0415 - as above
-
-        return WriteThrough(config, prices)
-    if config.strategy == "hybrid":
-        from services.cart.strategies.hybrid import Hybrid  # noqa: PLC0415 - as above
-
-        return Hybrid(config, prices)
-    if config.strategy == "naive_blob":
-        from services.cart.strategies.naive_blob import NaiveBlob  # noqa: PLC0415 - as above
-
-        return NaiveBlob(config, prices)
-    from services.cart.strategies.stateless import Stateless  # noqa: PLC0415 - as above
-
-    return Stateless(config, prices)
+    """The strategy that ``config`` names."""
+    module = import_module(f"{__name__}.{config.strategy}")
+    strategy: Strategy = getattr(module, _CLASSES[config.strategy])(config, prices)
+    return strategy

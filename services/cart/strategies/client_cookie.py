@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from services.cart.errors import CartTooLarge, KeyReused, NoSuchSession, RevisionMoved
 from services.cart.model import Cart, Verb, order_of
@@ -50,6 +50,9 @@ class ClientCookie:
         self._sealer = Sealer(config.secrets, idle=config.session_ttl, longest=config.session_max)
         self._newest = Newest(config) if config.rollback == "refuse" else None
         self.promises = _promises(refuses=self._newest is not None)
+
+    async def start(self) -> dict[str, Any]:
+        return {}
 
     async def read(self, session: str, carried: str = "") -> Answer:
         sealed = self._open(session, carried)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from services.cart.errors import KeyReused, NoSuchSession, RevisionMoved, StoreCut
 from services.cart.model import Cart, Verb, order_of
@@ -33,18 +33,18 @@ _ORDERS_MAX = 100
 
 
 @dataclass(frozen=True, slots=True)
-class _Record:
+class Record:
     change: Change
     answer: Answer
     until: float
 
 
 @dataclass(slots=True)
-class _Session:
+class Kept:
     born: float
     used: float
     cart: Cart = field(default_factory=Cart)
-    records: dict[str, _Record] = field(default_factory=dict)
+    records: dict[str, Record] = field(default_factory=dict)
     orders: deque[Order] = field(default_factory=lambda: deque(maxlen=_ORDERS_MAX))
 
 
@@ -72,7 +72,10 @@ class Memory:
         self._config = config
         self._prices = prices
         self._clock = clock
-        self._sessions: OrderedDict[str, _Session] = OrderedDict()
+        self._sessions: OrderedDict[str, Kept] = OrderedDict()
+
+    async def start(self) -> dict[str, Any]:
+        return {}
 
     async def read(self, session: str, carried: str = "") -> Answer:  # noqa: ARG002 - nobody carries anything
         return Answer(self._config.server_id, self._use(session).cart, origin=_ORIGIN)
@@ -107,7 +110,7 @@ class Memory:
     async def close(self) -> None:
         """Nothing to close: the carts go with the process."""
 
-    def _use(self, session: str) -> _Session:
+    def _use(self, session: str) -> Kept:
         self._drop_expired()
         kept = self._sessions.get(session)
         if kept is None:
@@ -119,7 +122,7 @@ class Memory:
         self._sessions.move_to_end(session)
         return kept
 
-    def _create(self) -> _Session:
+    def _create(self) -> Kept:
         """A session that is kept only once its first change went well."""
         if self.held() >= self._config.max_sessions:
             raise StoreCut(
@@ -128,9 +131,9 @@ class Memory:
                 attempted=False,
             )
         now = self._clock()
-        return _Session(born=now, used=now)
+        return Kept(born=now, used=now)
 
-    def _is_expired(self, kept: _Session) -> bool:
+    def _is_expired(self, kept: Kept) -> bool:
         now = self._clock()
         return now - kept.used >= self._config.session_ttl or now - kept.born >= self._config.session_max
 
@@ -141,7 +144,7 @@ class Memory:
                 return
             del self._sessions[oldest]
 
-    def _replay(self, kept: _Session, ask: Ask) -> Answer | None:
+    def _replay(self, kept: Kept, ask: Ask) -> Answer | None:
         record = kept.records.get(ask.key) if ask.key else None
         if record is None or record.until <= self._clock():
             return None
@@ -149,7 +152,7 @@ class Memory:
             raise KeyReused
         return replace(record.answer, replayed=True)
 
-    def _remember(self, kept: _Session, ask: Ask, answer: Answer) -> None:
+    def _remember(self, kept: Kept, ask: Ask, answer: Answer) -> None:
         if not ask.key:
             return
         now = self._clock()
@@ -158,4 +161,4 @@ class Memory:
             len(kept.records) >= _KEYS_MAX or next(iter(kept.records.values())).until <= now
         ):
             del kept.records[next(iter(kept.records))]
-        kept.records[ask.key] = _Record(ask.change, answer, now + self._config.op_window)
+        kept.records[ask.key] = Record(ask.change, answer, now + self._config.op_window)

@@ -56,6 +56,9 @@ class NaiveBlob:
         self._prices = prices
         self._store = Store(config)
 
+    async def start(self) -> dict[str, Any]:
+        return {}
+
     async def read(self, session: str, carried: str = "") -> Answer:  # noqa: ARG002 - nobody carries anything
         blob = await self._get(session)
         if blob is None:

@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from services.cart.model import Cart, Change, Order
@@ -61,11 +61,17 @@ class Answer:
     carried: str = field(default="", compare=False)
     verified: bool = field(default=True, compare=False)
     hot: Hot | None = field(default=None, compare=False)
+    #: The other servers that have a copy, or are getting one.
+    backups: tuple[str, ...] = field(default=(), compare=False)
 
 
 class Strategy(Protocol):
     name: str
     promises: Promises
+
+    async def start(self) -> dict[str, Any]:
+        """Before the first request; what it returns goes into the line that says "listening"."""
+        ...
 
     async def read(self, session: str, carried: str = "") -> Answer: ...
 

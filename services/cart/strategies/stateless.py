@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from services.cart.strategies.in_store import ORIGIN, CartsInStore
 from services.cart.strategies.promises import Promises
@@ -36,6 +36,9 @@ class Stateless:
     def __init__(self, config: Config, prices: Mapping[str, int]) -> None:
         self._server = config.server_id
         self._carts = CartsInStore(config, prices)
+
+    async def start(self) -> dict[str, Any]:
+        return {}
 
     async def read(self, session: str, carried: str = "") -> Answer:  # noqa: ARG002 - nobody carries anything
         return Answer(self._server, (await self._carts.read(session)).cart, origin=ORIGIN)

@@ -10,7 +10,7 @@ says that nobody confirmed it.
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from services.cart.errors import NoSuchSession, StoreCut
 from services.cart.strategies.in_store import ORIGIN, CartsInStore, Copy, Fenced, Owner
@@ -50,6 +50,9 @@ class WriteThrough:
         #: Those used last stand last. A copy may be dropped at any time.
         self._copies: OrderedDict[str, Copy] = OrderedDict()
         self._confirmed = self._loaded = self._unverified = self._fenced = 0
+
+    async def start(self) -> dict[str, Any]:
+        return {}
 
     async def read(self, session: str, carried: str = "") -> Answer:  # noqa: ARG002 - nobody carries anything
         known = self._copies.get(session)

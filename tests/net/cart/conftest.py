@@ -187,6 +187,8 @@ class CartServer:
     host: str
     port: int
     client: httpx.Client
+    #: Where other servers knock, host:port, if it lets them.
+    peer: str = ""
 
     def ended(self, within: float = _DEADLINE) -> tuple[int, str, str]:
         """Exit code and what it printed after its first line."""
@@ -230,7 +232,8 @@ class CartServers:
         assert line, f"it ended without a word: {popen.communicate()[1]}"
         said = json.loads(line)
         client = self.stack.enter_context(httpx.Client(base_url=f"http://{said['host']}:{said['port']}"))
-        server = CartServer(popen, said["host"], said["port"], client)
+        peer = f"{said['peer_host']}:{said['peer_port']}" if "peer_port" in said else ""
+        server = CartServer(popen, said["host"], said["port"], client, peer)
         self.started.append(server)
         return server
 
