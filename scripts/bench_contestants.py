@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 HOUSE = Path(__file__).parents[1]
 STAGE = Path(__file__).with_name("bench_stage.py")
 PYTHON = [sys.executable, "-P"]
+OPEN_LOAD = Path(__file__).with_name("bench_open.py")
 SERVERS, MANY_SERVERS = 3, 100
 UP_WITHIN = 10.0
 MEASURED, LOAD = 0, 1
@@ -109,9 +110,9 @@ class Stage:
 
     def __init__(self, stack: ExitStack, folder: Path) -> None:
         self._stack = stack
-        self._folder = folder
+        self.folder = folder
         self._logs: dict[int, Path] = {}
-        _, ports = self._ask(LOAD, [*PYTHON, str(STAGE), "server", str(MANY_SERVERS)])
+        self._server, ports = self._ask(LOAD, [*PYTHON, str(STAGE), "server", str(MANY_SERVERS)])
         self.upstreams: list[int] = json.loads(ports)
 
     def ours(self, *flags: str, servers: int = SERVERS) -> Running:
@@ -125,10 +126,14 @@ class Stage:
         process, line = self._ask(MEASURED, [*PYTHON, "-m", "lb", *usual, *flags, *told])
         return self._ready(json.loads(line)["port"], process)
 
+    def bare(self) -> Running:
+        """The server itself, with nobody in front of it."""
+        return Running(self.upstreams[0], self._server)
+
     def haproxy(self, servers: int = SERVERS) -> Running:
         program, port = found("haproxy"), _free_port()
         lines = [f"  server s{n} 127.0.0.1:{p} cookie s{n}" for n, p in self._numbered(servers)]
-        config = self._folder / f"haproxy-{port}.cfg"
+        config = self.folder / f"haproxy-{port}.cfg"
         most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         config.write_text(
             HAPROXY.format(port=port, servers="\n".join(lines), most=min(16_384, most // 2 - 100))
@@ -138,9 +143,9 @@ class Stage:
     def nginx(self, servers: int = SERVERS) -> Running:
         program, port = found("nginx"), _free_port()
         lines = [f"    server 127.0.0.1:{p};" for _, p in self._numbered(servers)]
-        config = self._folder / f"nginx-{port}.conf"
-        config.write_text(NGINX.format(port=port, servers="\n".join(lines), folder=self._folder))
-        command = [program, "-e", str(self._folder / "nginx.err"), "-c", str(config)]
+        config = self.folder / f"nginx-{port}.conf"
+        config.write_text(NGINX.format(port=port, servers="\n".join(lines), folder=self.folder))
+        command = [program, "-e", str(self.folder / "nginx.err"), "-c", str(config)]
         return self._ready(port, self._start(MEASURED, command))
 
     def rival(self, library: str) -> Running:
@@ -160,7 +165,7 @@ class Stage:
         return process, line
 
     def _start(self, core: int, command: Sequence[str]) -> subprocess.Popen[str]:
-        log = self._stack.enter_context((self._folder / f"{time.monotonic_ns()}.log").open("w+"))
+        log = self._stack.enter_context((self.folder / f"{time.monotonic_ns()}.log").open("w+"))
         process = subprocess.Popen(
             ["taskset", "--cpu-list", str(core), *command],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, cwd=HOUSE,

@@ -20,18 +20,21 @@ import shutil
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NoReturn
 
 from scripts.bench_contestants import HOUSE, LOAD, MANY_SERVERS, MEASURED, SERVERS, Missing, Stage, end, found
 from scripts.bench_measures import (
     CONNECTIONS,
+    FEW_SESSIONS,
     Row,
     idle_memory,
     measure_big,
+    measure_open,
     measure_servers,
     measure_sessions,
     measure_small,
@@ -45,8 +48,8 @@ if TYPE_CHECKING:
 
 ENVIRONMENT_PROBLEM = 4
 FIGURES = (
-    "CPU us/request", "x HAProxy", "core %", "requests/s", "p50 ms", "p99 ms",
-    "1 MiB: GB/s", "CPU us", "idle KB",
+    "CPU us/request", "x HAProxy", "core %", "requests/s", "x HAProxy", "p50 ms", "p99 ms",
+    "half load: p50 ms", "p99 ms", "1 MiB: GB/s", "CPU us", "idle KB",
 )  # fmt: skip
 
 
@@ -76,13 +79,37 @@ def _version(program: str, flag: str) -> str:
     return match[0] if match else "unknown"
 
 
+#: What a page with the figures says before them.
+PAGE = """\
+# What a request costs
+
+Made by `scripts/bench-lb --page docs/speed.md`. Each balancer has one core of its own; load (wrk) and
+servers share the other. *CPU* is the kernel's own account of the time that the balancer's processes ran,
+for each request that was answered; trust it first, for it depends least on who else wanted the machine.
+*Half load* is an open load of half of what the row can do: requests begin when they are due (Poisson), and
+their clock starts then; from its latency that of the server alone at the same rate is taken off. *Idle* is
+what a client costs who keeps its connection.
+
+Ours runs with everything on that costs something for each request: the tie of its row, HTTP/1.1 checked to
+the letter, `Via` and `X-Forwarded-*`, retries with replay, health checks, all time limits, counters, the
+admin API, the `X-Lab-*` fields that HAProxy does not make. HAProxy ties by a cookie of its own, checks,
+retries and forwards with `option forwardfor`; nginx hashes the cart's cookie and forwards, and its free
+edition has no health checks. Nobody writes a request log: ours is off unless asked for, as is theirs here.
+
+{said}
+"""
+
+_said: list[str] = []
+
+
 def _say(line: str = "") -> None:
+    _said.append(line)
     print(line, flush=True)  # noqa: T201 - the table is the product
 
 
 def table(rows: Sequence[Row]) -> Iterator[str]:
     reference = next((row for row in rows if row.name == "haproxy"), None)
-    base = reference.cpu if reference else None
+    base, pace = (reference.cpu, reference.rate) if reference else (None, None)
     yield f"| {'balancer':14} | {' | '.join(FIGURES)} |"
     yield f"|{'-' * 16}|{'---:|' * len(FIGURES)}"
     for row in rows:
@@ -90,9 +117,11 @@ def table(rows: Sequence[Row]) -> Iterator[str]:
             yield f"| {row.name:14} | skipped: {row.skipped} {'|' * len(FIGURES)}"
             continue
         ratio = row.cpu / base if row.cpu and base else None
+        share = row.rate / pace if row.rate and pace else None
         cells = [
             _cell(row.cpu, 1), _cell(ratio, 2), _cell(row.busy, 0),
-            _cell(row.rate, 0), _cell(row.p50, 1), _cell(row.p99, 1),
+            _cell(row.rate, 0), _cell(share, 2), _cell(row.p50, 1), _cell(row.p99, 1),
+            _cell(row.open_p50, 2), _cell(row.open_p99, 2),
             _cell(row.big_gigabytes, 2), _cell(row.big_cpu, 0), _cell(row.idle_kilobytes, 1),
         ]  # fmt: skip
         yield f"| {row.name:14} | {' | '.join(cells)} |"
@@ -117,14 +146,25 @@ def check_machine() -> None:
             refuse(f"the load comes from {tool}, and there is none on PATH: apt-get install {package}")
 
 
+def idle_clients(wanted: int) -> int:
+    """As many of them as the limit of open files lets HAProxy take in, which counts two for each."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):  # only root may raise it beyond what it is
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(most, 2 * wanted + 400),) * 2)
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    return min(wanted, most // 2 - 200)
+
+
 def options_given() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5, help="of each row; its figure is their median")
     parser.add_argument("--seconds", type=int, default=1, help="of one round")
-    parser.add_argument("--idle", type=int, default=4000, help="clients that keep an idle connection")
-    parser.add_argument("--sessions", type=int, default=100_000, help="learned, to weigh one of them")
+    parser.add_argument("--idle", type=int, default=10_000, help="clients that keep an idle connection")
+    parser.add_argument("--sessions", type=int, default=1_000_000, help="learned, to weigh one of them")
     parser.add_argument("--ties", default="learn,cookie", help="what ours is run with, one row each")
     parser.add_argument("--only", default="", help="rows, by the beginnings of their names: ours,haproxy")
+    parser.add_argument("--page", type=Path, metavar="FILE", help="the same as a page in Markdown")
     parser.add_argument("--json", type=Path, default=HOUSE / "runs/bench-lb.json", metavar="FILE")
     return parser.parse_args()
 
@@ -150,12 +190,14 @@ def run(options: argparse.Namespace, stage: Stage) -> tuple[list[Row], dict[str,
             rows[name].skipped = str(why)
     measure_small(running, rows, options.rounds, options.seconds)
     measure_big(running, rows, min(options.rounds, 3))
+    for row in rows.values():
+        row.settle()
+    measure_half_load(running, rows, stage, options.rounds)
     for name, one in running.items():
         end(one.process)
         # A fresh one: what the rounds before have left in its heap would hide what a client costs.
         fresh = starts[name]()
         rows[name].idle_kilobytes = asyncio.run(idle_memory(fresh, options.idle)) / 1024
-        rows[name].settle()
         end(fresh.process)
         progress()
     many = {}
@@ -167,16 +209,36 @@ def run(options: argparse.Namespace, stage: Stage) -> tuple[list[Row], dict[str,
             many[name] = measure_servers(begin, min(options.rounds, 3), options.seconds)
     if "ours, learn" in running:
         many["sessions"] = measure_sessions(
-            stage.ours("--sticky", "learn"), options.sessions, options.seconds
+            stage.ours("--sticky", "learn", "--table-size", str(2 * options.sessions)),
+            options.sessions,
+            min(options.rounds, 3),
+            stage.folder,
         )
     return list(rows.values()), many
+
+
+def measure_half_load(
+    running: dict[str, Running], rows: dict[str, Row], stage: Stage, rounds: int, seconds: float = 2.0
+) -> None:
+    """Latency at half of what each can do, less what the server alone takes at the same rate."""
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in running}
+    for _ in range(rounds):
+        for name, one in running.items():
+            rate = (rows[name].rate or 0) / 2
+            if rate:
+                with_it = measure_open(one, rate, seconds)
+                without = measure_open(stage.bare(), rate, seconds)
+                found[name].append((with_it[0] - without[0], with_it[1] - without[1]))
+    for name, seen in found.items():
+        if seen:
+            rows[name].open_p50 = median(p50 for p50, _ in seen)
+            rows[name].open_p99 = median(p99 for _, p99 in seen)
 
 
 def main() -> None:
     options = options_given()
     check_machine()
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    options.idle = idle_clients(options.idle)
     about = machine()
     began = time.monotonic()
     with TemporaryDirectory() as folder, ExitStack() as stack:
@@ -195,17 +257,19 @@ def report(
     took: float,
 ) -> None:
     for what, value in about.items():
-        _say(f"{what:8} {value}")
+        _say(f"- {what}: {value}")
     _say(
         f"\nSmall JSON, keep-alive, {CONNECTIONS} connections, {SERVERS} servers, one core: "
-        f"medians of {options.rounds} rounds of {options.seconds} s\n"
+        f"medians of {options.rounds} rounds of {options.seconds} s; "
+        f"{options.idle:,} idle clients\n"
     )
     for line in table(rows):
         _say(line)
     if learned := many.pop("sessions", None):
         _say(
-            f"\nours, learn: {learned['bytes']:.0f} bytes a learned session; {learned['before']:.1f} us "
-            f"a request with next to none of them, {learned['after']:.1f} us with {learned['learned']:,.0f}."
+            f"\nours, learn: {learned['bytes']:.0f} bytes a learned session; a request of anybody of them "
+            f"takes {learned['few']:.1f} us with {FEW_SESSIONS:,} learned, {learned['many']:.1f} us with "
+            f"{learned['learned']:,.0f} ({100 * (learned['many'] / learned['few'] - 1):+.0f} %)."
         )
     for name, seen in many.items():
         _say(
@@ -222,6 +286,8 @@ def report(
         "servers": many, "sessions": learned,
     }  # fmt: skip
     options.json.write_text(json.dumps(facts, indent=1) + "\n")
+    if options.page:
+        options.page.write_text(PAGE.format(said="\n".join(_said)))
     _say(f"\n{took:.0f} s; all rounds: {options.json}")
 
 

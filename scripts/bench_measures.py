@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import subprocess
 import sys
@@ -12,10 +13,11 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import TYPE_CHECKING
 
-from scripts.bench_contestants import LOAD, MANY_SERVERS, SERVERS, Running, end, get
+from scripts.bench_contestants import LOAD, MANY_SERVERS, OPEN_LOAD, PYTHON, SERVERS, Running, end, get
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 CONNECTIONS, BIG_CONNECTIONS = 64, 16
 MICRO, MEBI, GIGA = 1e6, 1 << 20, 1e9
@@ -50,6 +52,8 @@ class Row:
     big_gigabytes: float | None = None
     big_cpu: float | None = None
     idle_kilobytes: float | None = None
+    open_p50: float | None = None
+    open_p99: float | None = None
     skipped: str | None = None
 
     def settle(self) -> None:
@@ -58,10 +62,20 @@ class Row:
                 setattr(self, name, median(getattr(one, name) for one in self.rounds))
 
 
-def wrk(running: Running, path: str, seconds: int, connections: int, *, as_stranger: bool = False) -> Round:
-    cookie = "" if as_stranger else get(running.port)[1]
+def wrk(
+    running: Running,
+    path: str,
+    seconds: int,
+    connections: int,
+    *,
+    cookie: str | None = None,
+    script: Path | None = None,
+) -> Round:
+    """``cookie``: by default the one that a first request is given."""
+    cookie = get(running.port)[1] if cookie is None else cookie
     command = ["wrk", "--threads=1", f"--connections={connections}", f"--duration={seconds}s", "--latency"]
-    command += ["--header", f"Cookie: {cookie}", f"http://127.0.0.1:{running.port}{path}"]
+    command += ["--script", str(script)] if script else ["--header", f"Cookie: {cookie}"]
+    command.append(f"http://127.0.0.1:{running.port}{path}")
     before = running.cpu
     said = subprocess.check_output(["taskset", "--cpu-list", str(LOAD), *command], text=True)
     spent = running.cpu - before
@@ -137,16 +151,56 @@ def measure_servers(start: Callable[[int], Running], rounds: int, seconds: int) 
     return {"few": cheap, "many": dear, "checks_few": resting[0], "checks_many": resting[1]}
 
 
-def measure_sessions(running: Running, wanted: int, seconds: int) -> dict[str, float]:
-    """What a learned session weighs, and what a request costs before and after so many were learned."""
-    before, memory, learned = wrk(running, "/cart", seconds, CONNECTIONS), running.memory, 0
+#: A request of anybody who was there before: each time another session, in no order.
+ANYBODY = """\
+math.randomseed(7)
+function request()
+  local cookie = string.format("cart_sid=%043d", math.random({first}, {last}))
+  return wrk.format(nil, nil, {{["Cookie"] = cookie}})
+end
+"""
+FEW_SESSIONS = 1000
+
+
+def measure_sessions(running: Running, wanted: int, rounds: int, folder: Path) -> dict[str, float]:
+    """What a learned session weighs, and what a request costs with few of them and with ``wanted``.
+
+    The servers number their sessions, so the load can be anybody of them.
+    """
+    first = _number(running)
+    for _ in range(FEW_SESSIONS):
+        get(running.port)
+    script = folder / "anybody.lua"
+    script.write_text(ANYBODY.format(first=first, last=first + FEW_SESSIONS))
+    few = [_by_anybody(running, script) for _ in range(rounds)]
+    memory, learned = running.memory, 0
     while learned < wanted:
-        learned += wrk(running, "/cart", seconds, CONNECTIONS, as_stranger=True).requests
+        learned += wrk(running, "/cart", 1, CONNECTIONS, cookie="").requests
         progress()
     weight = (running.memory - memory) / learned
-    after = wrk(running, "/cart", seconds, CONNECTIONS)
+    script.write_text(ANYBODY.format(first=first, last=_number(running) - 1))
+    many = [_by_anybody(running, script) for _ in range(rounds)]
     end(running.process)
-    return {"learned": learned, "bytes": weight, "before": before.cpu, "after": after.cpu}
+    return {"learned": learned, "bytes": weight, "few": median(few), "many": median(many)}
+
+
+def _by_anybody(running: Running, script: Path) -> float:
+    progress()
+    return wrk(running, "/cart", 1, CONNECTIONS, script=script).cpu
+
+
+def _number(running: Running) -> int:
+    """Begin a session; the number that its server gave it."""
+    return int(get(running.port)[1].partition("cart_sid=")[2].partition(";")[0])
+
+
+def measure_open(running: Running, rate: float, seconds: float) -> tuple[float, float]:
+    """The median and the 99th percentile of the latency under an open load, in milliseconds."""
+    told = [*PYTHON, str(OPEN_LOAD), str(running.port), str(rate), str(seconds), get(running.port)[1]]
+    said = subprocess.check_output(["taskset", "--cpu-list", str(LOAD), *told], text=True)
+    progress()
+    seen = json.loads(said)
+    return seen["50"], seen["99"]
 
 
 def _resting(running: Running) -> float:
