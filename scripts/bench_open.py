@@ -10,6 +10,7 @@ omission). Arrivals are independent of each other (Poisson), the same ones in ev
 from __future__ import annotations
 
 import json
+import re
 import select
 import socket
 import sys
@@ -34,14 +35,14 @@ class Generator:
         self._request = request
         self._due = self._arrivals(lots, rate, seconds)
         self._idle: list[socket.socket] = []
-        self._busy: dict[int, tuple[socket.socket, float]] = {}
+        self._busy: dict[int, tuple[socket.socket, float, int]] = {}
         self._answer_size = 0
         self.latencies: list[float] = []
         for _ in range(CONNECTIONS):
             connection = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=2))
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             connection.sendall(request)
-            self._answer_size = len(connection.recv(RECEIVED_AT_ONCE))
+            self._answer_size = _size_of_answer(connection)
             connection.setblocking(False)  # noqa: FBT003 - the name says it
             self._epoll.register(connection, select.EPOLLIN)
             self._idle.append(connection)
@@ -63,7 +64,7 @@ class Generator:
             while due and idle and due[0] <= now:
                 at = due.popleft()
                 connection = idle.pop()
-                busy[connection.fileno()] = connection, at
+                busy[connection.fileno()] = connection, at, self._answer_size
                 connection.send(self._request)
             if now > last + GIVE_UP:
                 raise TimeoutError(f"{len(due) + len(busy)} requests were not answered")
@@ -72,13 +73,32 @@ class Generator:
                 self._receive(descriptor, began)
 
     def _receive(self, descriptor: int, began: float) -> None:
-        connection, at = self._busy.pop(descriptor)
-        answer = connection.recv(RECEIVED_AT_ONCE)
-        if not answer.startswith(b"HTTP/1.1 200 ") or len(answer) != self._answer_size:
-            raise ValueError(f"expected the same small 200 each time, got {answer[:200]!r}")
+        connection, at, left = self._busy.pop(descriptor)
+        came = connection.recv(RECEIVED_AT_ONCE)
+        begins = left == self._answer_size
+        left -= len(came)
+        if not came or left < 0 or (begins and not came.startswith(b"HTTP/1.1 200 ")):
+            raise ValueError(f"expected the same 200 each time, got {came[:200]!r}")
+        if left:
+            self._busy[descriptor] = connection, at, left
+            return
         if at > WARM_UP:
             self.latencies.append(perf_counter() - began - at)
         self._idle.append(connection)
+
+
+def _size_of_answer(connection: socket.socket) -> int:
+    """Head and body; every answer is as long as the first one."""
+    head, body = b"", b""
+    while not body:
+        head += connection.recv(RECEIVED_AT_ONCE)
+        head, _, body = head.partition(b"\r\n\r\n") if b"\r\n\r\n{" in head else (head, b"", b"")
+    length = re.search(rb"(?i)content-length: (\d+)", head)
+    size = len(head) + 4 + (int(length[1]) if length else 0)
+    missing = size - len(head) - 4 - len(body)
+    while missing:
+        missing -= len(connection.recv(missing))
+    return size
 
 
 def main() -> None:
