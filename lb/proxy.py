@@ -154,8 +154,10 @@ class Client(asyncio.Protocol):
         fields, balancer = head.fields, self._balancer
         if self._last is None or fields is not self._last.fields:
             switch = b"Connection: Upgrade\r\nUpgrade: %b\r\n" % fields.upgrade if fields.upgrade else b""
-            fields.onward = b" HTTP/1.1\r\n%b%bX-Forwarded-Host: %b\r\n\r\n" % (
-                balancer.routing.sticky.onward(fields), self._forwarded + switch, fields.host,
+            # HTTP/1.0 may come without a Host, but goes on as 1.1, which always has one (RFC 9112 3.2).
+            host = b"X-Forwarded-Host: %b\r\n" % fields.host if fields.host else b"Host: \r\n"
+            fields.onward = b" HTTP/1.1\r\n%b%b%b\r\n" % (
+                balancer.routing.sticky.onward(fields), self._forwarded + switch, host,
             )  # fmt: skip
         keyed = balancer.settings.retry_keyed
         head.may_repeat = may_repeat(head.method, has_key=fields.has_key, retry_keyed=keyed)

@@ -44,6 +44,14 @@ async def test_p12_the_host_of_an_absolute_target_is_the_one_that_counts(site: t
     assert (seen.target, seen.all("host"), seen.all("x-forwarded-host")) == ("/a?b", ["real:81"], ["real:81"])
 
 
+async def test_http_1_0_without_a_host_goes_on_with_an_empty_one(site: tuple[Lb, Backend]) -> None:
+    """It goes on as HTTP/1.1, where there is always one (RFC 9112 3.2)."""
+    lb, server = site
+    await lb.ask(b"GET / HTTP/1.0\r\n\r\n")
+    (seen,) = server.seen
+    assert (seen.all("host"), seen.all("x-forwarded-host")) == ([""], [])
+
+
 async def test_p14_p15_what_looks_like_framing_and_is_none_goes_no_further(site: tuple[Lb, Backend]) -> None:
     lb, server = site
     data = POST + b"Transfer-Encoding: chunked\r\nTrailer: X-Evil\r\nContent_Length: 9\r\n\r\n"
