@@ -17,6 +17,7 @@ import shutil
 import signal
 import sys
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 import psutil
@@ -28,7 +29,7 @@ from lab.cluster.places import new_den
 from lab.cluster.registry import Member, Record, Registry, with_member
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
     from pathlib import Path
     from types import TracebackType
 
@@ -93,9 +94,9 @@ class Family:
 
     def needs(self, child: Child) -> None:
         """From now on the run cannot do without ``child``: losing it ends the run with ChildLost."""
-        self.watch(_loss_of(child))
+        self.watch(partial(_loss_of, child))
 
-    def watch(self, loss: Coroutine[Any, Any, ChildLost | None]) -> None:
+    def watch(self, loss: Callable[[], Awaitable[ChildLost | None]]) -> None:
         """The same for what is no child of ours: ``loss`` returns when it is gone, None if that was meant."""
         task = asyncio.get_running_loop().create_task(self._report(loss))
         self._watches.add(task)
@@ -176,8 +177,8 @@ class Family:
         if self._lost and self._owner and self._owner.uncancel() <= self._cancels_before:
             raise self._lost from cause
 
-    async def _report(self, loss: Coroutine[Any, Any, ChildLost | None]) -> None:
-        found = await loss
+    async def _report(self, loss: Callable[[], Awaitable[ChildLost | None]]) -> None:
+        found = await loss()
         if found is None or self._is_ending or self._lost:
             return
         self._lost = found

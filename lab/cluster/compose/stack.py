@@ -10,6 +10,7 @@ import sys
 import time
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from lab.cluster import environment
@@ -109,7 +110,7 @@ async def _opened(
         await together(*(site.open(containers) for site in sites))
         for site in sites:
             for held in site.vital:
-                family.watch(_loss_of(held))
+                family.watch(partial(_loss_of, held))
         yield
     finally:
         for site in sites:
