@@ -12,7 +12,7 @@ import click
 from lb.failover import Failover
 from lb.flags import with_settings
 from lb.program import EXIT_CUT_OFF, EXIT_ENVIRONMENT, Birth, Unusable, serve
-from lb.settings import BadSetting, Settings, address_of, names_of, servers_of
+from lb.settings import BadSetting, Settings, address_of, names_of, networks_of, servers_of
 from lb.workers import run_workers
 
 
@@ -41,6 +41,12 @@ from lb.workers import run_workers
     metavar="NAME=HOST:PORT",
     help="A DNS name, every address of which is a server; repeat it.",
 )
+@click.option(
+    "--trust",
+    multiple=True,
+    metavar="NETWORK",
+    help="Proxies whose X-Forwarded-* is believed, like 10.0.0.0/8; repeat it.",
+)
 @with_settings
 def main(
     *,
@@ -48,6 +54,7 @@ def main(
     admin: str | None,
     servers: tuple[str, ...],
     backups: tuple[str, ...],
+    trust: tuple[str, ...],
     discover: tuple[str, ...],
     failover: str,
     **others: Any,
@@ -67,6 +74,7 @@ def main(
             admin=address_of(admin) if admin else None,
             servers=servers_of(servers),
             backups=servers_of(backups),
+            trust=networks_of(trust),
             discover=names_of(discover),
             failover=Failover(failover),
             cookie_secret=os.environ.get("LB_COOKIE_SECRET", ""),  # arguments are seen by everybody

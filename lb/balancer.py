@@ -14,10 +14,11 @@ from lb.names import Names
 from lb.proxy import Client
 from lb.refusals import LOOP, BadMessage
 from lb.slowstart import SlowStart
+from lb.trust import FOR, Trust, scheme
 from lb.upstream import Lane
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from lb.events import Events
     from lb.health import Result
@@ -51,6 +52,7 @@ class Balancer:
         self.lanes: dict[Server, Lane] = {}
         self.names = Names()
         self.slow_start = SlowStart(settings.slowstart)
+        self.trust = Trust(settings.trust)
         self._budget = Budget(settings.retry_budget)
         self._pseudonym = f"lb-{token_hex(4)}".encode("ascii")
         self._loop = asyncio.get_running_loop()
@@ -113,10 +115,12 @@ class Balancer:
         if self.stopping and not self.clients:
             self._all_gone.set()
 
-    def forwarded_by(self, peer: str) -> bytes:
-        """The lines that tell a server whom it is really talking to."""
-        lines = b"Via: 1.1 %b\r\nX-Forwarded-For: %b\r\nX-Forwarded-Proto: http\r\n"
-        return lines % (self._pseudonym, peer.encode("ascii"))
+    def forwarded_by(self, peer: str, claims: Mapping[bytes, bytes] | None = None) -> bytes:
+        """The lines that tell a server whom it is really talking to; ``claims`` of a trusted ``peer``."""
+        lines = b"Via: 1.1 %b\r\nX-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\n"
+        said = claims or {}
+        hops = [hop for hop in (said.get(FOR, b""), peer.encode("ascii")) if hop]
+        return lines % (self._pseudonym, b", ".join(hops), scheme(said))
 
     def refuse_loop(self, via: bytes) -> None:
         """A request that has been here before would come again for ever (RFC 9110 7.6.3, RFC 5842 7.2)."""

@@ -54,6 +54,7 @@ class Trace:
         moved = route.home is not None and server is not None and route.home is not server
         return {
             "at": time(),
+            "client": exchange.client.peer,
             "method": head.method.decode("ascii"),
             "target": head.target.decode("ascii"),
             "status": status,

@@ -19,6 +19,7 @@ from lb.http1 import MAX_HEAD
 from lb.refusals import BadMessage, Unanswered, render
 from lb.request import parse_request
 from lb.retry import may_repeat
+from lb.trust import HOST
 
 if TYPE_CHECKING:
     from lb.balancer import Balancer
@@ -45,11 +46,13 @@ _EXCHANGE, _NEXT_REQUEST, _GOODBYE = Waits.EXCHANGE, Waits.NEXT_REQUEST, Waits.G
 
 
 class Client(asyncio.Protocol):
-    """``closes``: the connection ends with the answer that is under way; ``now``: its last bytes came."""
+    """``closes``: the connection ends with the answer that is under way; ``now``: its last bytes came;
+    ``peer``: the address that asks, which a trusted proxy may have named.
+    """
 
     __slots__ = (
-        "_balancer", "_body", "_forwarded", "_held", "_last", "_unread", "_waits", "closes", "deadline",
-        "exchange", "now", "peer", "transport",
+        "_address", "_balancer", "_body", "_forwarded", "_held", "_last", "_trusted", "_unread",
+        "_waits", "closes", "deadline", "exchange", "now", "peer", "transport",
     )  # fmt: skip
 
     transport: asyncio.Transport
@@ -60,6 +63,8 @@ class Client(asyncio.Protocol):
         self._body: Body | None = None
         self._last: RequestHead | None = None
         self._forwarded = b""
+        self._trusted = False
+        self._address = ""
         self._held = False
         self._waits = Waits.HEAD
         self.exchange: Exchange | None = None
@@ -73,7 +78,8 @@ class Client(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment]  # create_server gives a Transport
         peer = transport.get_extra_info("peername")
-        self.peer = str(peer[0]) if peer else "unknown"
+        self.peer = self._address = str(peer[0]) if peer else "unknown"
+        self._trusted = self._balancer.trust.holds(self.peer)
         self._forwarded = self._balancer.forwarded_by(self.peer)
         self._balancer.on_client(self)
         self._wait_for(Waits.HEAD, self._balancer.settings.head_timeout)
@@ -138,7 +144,7 @@ class Client(asyncio.Protocol):
                 if self._waits is _NEXT_REQUEST:
                     self._wait_for(Waits.HEAD, self._balancer.settings.head_timeout)
                 return
-            head = parse_request(data[: end + 2], last.fields if last else None)
+            head = parse_request(data[: end + 2], last.fields if last else None, trusted=self._trusted)
             if head.fields.via:
                 self._balancer.refuse_loop(head.fields.via)
         except BadMessage as error:
@@ -153,9 +159,13 @@ class Client(asyncio.Protocol):
         """Derive what the same head would only lead to again."""
         fields, balancer = head.fields, self._balancer
         if self._last is None or fields is not self._last.fields:
+            if self._trusted:
+                self.peer = balancer.trust.client(self._address, fields.claims)
+                self._forwarded = balancer.forwarded_by(self._address, fields.claims)
             switch = b"Connection: Upgrade\r\nUpgrade: %b\r\n" % fields.upgrade if fields.upgrade else b""
             # HTTP/1.0 may come without a Host, but goes on as 1.1, which always has one (RFC 9112 3.2).
-            host = b"X-Forwarded-Host: %b\r\n" % fields.host if fields.host else b"Host: \r\n"
+            named = fields.claims.get(HOST, fields.host)
+            host = b"X-Forwarded-Host: %b\r\n" % named if fields.host else b"Host: \r\n"
             fields.onward = b" HTTP/1.1\r\n%b%b%b\r\n" % (
                 balancer.routing.sticky.onward(fields), self._forwarded + switch, host,
             )  # fmt: skip

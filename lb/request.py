@@ -50,6 +50,9 @@ _HOP: Final = frozenset(
 _CLAIMS: Final = frozenset(
     b"forwarded x-forwarded-for x-forwarded-proto x-forwarded-host x-forwarded-port".split()
 )
+#: Of these, those that are written anew from what the proxy said.
+_REWRITTEN: Final = frozenset((b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"))
+_NO_CLAIMS: Final[dict[bytes, bytes]] = {}
 _HOST = re.compile(rb"(?:[A-Za-z0-9\-._~!$&'()*+;=%]++|\[[0-9A-Fa-f:.]++\])(?::\d{0,5})?")
 _ABSOLUTE = re.compile(rb"[Hh][Tt][Tt][Pp][Ss]?://([^/?#]*)(.*)")
 _CODINGS = re.compile(rb"(?:[\t ]*" + TOKEN + rb"+[\t ]*,?)+")
@@ -62,7 +65,7 @@ class Fields:
     """What stands after the target, read: ``raw`` as it came, ``block`` as its lines go on."""
 
     __slots__ = (
-        "block", "cookies", "expects_continue", "has_key", "host", "is_http10", "keep_alive", "key",
+        "block", "claims", "cookies", "expects_continue", "has_key", "host", "is_http10", "keep_alive", "key",
         "length", "marks", "onward", "raw", "sessions", "tie", "upgrade", "via",
     )  # fmt: skip
 
@@ -78,6 +81,8 @@ class Fields:
         self.expects_continue = False
         self.upgrade = b""
         self.via = b""
+        #: What a trusted proxy says of the client, by lower-case name.
+        self.claims: dict[bytes, bytes] = _NO_CLAIMS
         #: Filled in by those who derive something from the fields, so that they do it only once.
         self.onward = b""
         self.sessions: tuple[str, ...] | None = None
@@ -103,15 +108,18 @@ class RequestHead:
         self.may_repeat = False
 
 
-def parse_request(head: bytes, last: Fields | None = None) -> RequestHead:
-    """Read ``head``, which ends with the CRLF of its last line; ``last`` is of the request before."""
+def parse_request(head: bytes, last: Fields | None = None, *, trusted: bool = False) -> RequestHead:
+    """Read ``head``, which ends with the CRLF of its last line; ``last`` is of the request before.
+
+    ``trusted``: it came from a proxy whose word about its client is taken.
+    """
     version = head.find(_VERSION) + 1
     start = _start(head[:version])
     if start is None:
         raise diagnose_request(head)
     method, target = start
     raw = head[version:]
-    fields = last if last is not None and last.raw == raw else _read_fields(head, raw)
+    fields = last if last is not None and last.raw == raw else _read_fields(head, raw, trusted=trusted)
     if target[0] != _SLASH or method == b"CONNECT":
         target, fields = _settle_target(method, target, fields)
     elif len(target) > MAX_TARGET:
@@ -175,7 +183,9 @@ def _read_others(fields: Fields, others: dict[bytes, list[bytes]], *, trusted: b
     if b"expect" in others and not fields.is_http10:
         fields.expects_continue = _expects_continue(others[b"expect"])
     fields.via = b", ".join(others.get(b"via", ()))
-    drop = (others.keys() & (_HOP if trusted else _HOP | _CLAIMS)) | (options - PROTECTED)
+    if trusted:
+        fields.claims = {name: b", ".join(values) for name, values in others.items() if name in _REWRITTEN}
+    drop = (others.keys() & (_HOP | (_REWRITTEN if trusted else _CLAIMS))) | (options - PROTECTED)
     if drop:
         fields.block = without(fields.block, drop)
 
@@ -213,7 +223,8 @@ def _settle_target(method: bytes, target: bytes, fields: Fields) -> tuple[bytes,
     host, path = absolute.groups()
     lines = b"Host: " + host + b"\r\n" + without(fields.block, (b"host",))
     version = b"HTTP/1.0\r\n" if fields.is_http10 else b"HTTP/1.1\r\n"
-    hosted = _read_fields(b"", version + lines)
     # Its lines were cleaned of this hop's fields before, and with them of what they said.
+    hosted = _read_fields(b"", version + lines, trusted=True)
+    hosted.claims = fields.claims
     hosted.length, hosted.keep_alive, hosted.upgrade = fields.length, fields.keep_alive, fields.upgrade
     return path if path.startswith(b"/") else b"/" + path, hosted

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
 from lb.failover import Failover
 from lb.pool import Address
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
+    from ipaddress import IPv4Network, IPv6Network
 
 #: What can tie a session to a server.
 MODES = ("none", "learn", "cookie", "hash")
@@ -62,6 +64,14 @@ def names_of(texts: Iterable[str]) -> dict[str, Address]:
     return names
 
 
+def networks_of(texts: Iterable[str]) -> tuple[IPv4Network | IPv6Network, ...]:
+    """``10.0.0.0/8``, ``fd00::/8`` or a single address each."""
+    try:
+        return tuple(ip_network(text) for text in texts)
+    except ValueError as error:
+        raise BadSetting(f"{error}; expected a network like 10.0.0.0/8 or fd00::/8") from error
+
+
 def check_name(name: str) -> None:
     if not _NAME.fullmatch(name):
         raise BadSetting(f"{name!r} is no server name; expected letters, digits, dot, dash or underscore")
@@ -77,6 +87,7 @@ class Settings:
     listen: Address
     admin: Address | None = None
     workers: int = 1
+    trust: Sequence[IPv4Network | IPv6Network] = ()
     servers: dict[str, Address] = field(default_factory=dict)
     backups: dict[str, Address] = field(default_factory=dict)
     allbackups: bool = False

@@ -77,6 +77,7 @@ PURE = (
     "lb/slowstart.py",
     "lb/sticky.py",
     "lb/trouble.py",
+    "lb/trust.py",
     "lb/wiring.py",
     "services/cart/config.py",
     "services/cart/errors.py",

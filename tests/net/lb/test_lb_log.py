@@ -49,6 +49,7 @@ async def test_a_line_says_who_answered_what_how_fast_and_for_which_session(
     assert 0 <= ms["response"] <= ms["total"]
     assert line.pop("at") > 1_700_000_000
     assert line == {
+        "client": "127.0.0.1",
         "method": "GET",
         "target": "/cart?x=1",
         "status": 200,
