@@ -36,6 +36,7 @@ def create_app(config: Config) -> FastAPI:
     strategy = strategies.build(config, products.prices)
     readiness = health.Readiness(strategy)
     traffic = health.Traffic()
+    mischief = chaos.Mischief()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -56,7 +57,10 @@ def create_app(config: Config) -> FastAPI:
     app.state.shop = Shop(config.server_id, products, Cookies(*config.secrets), strategy)
     app.state.readiness = readiness
     app.state.traffic = traffic
-    app.add_middleware(Envelope, server_id=config.server_id, readiness=readiness, traffic=traffic)
+    app.state.mischief = mischief
+    app.add_middleware(
+        Envelope, server_id=config.server_id, readiness=readiness, traffic=traffic, mischief=mischief
+    )
     app.add_exception_handler(CartError, _cart_error)
     app.add_exception_handler(HTTPException, _http_error)
     for room in (api, health, chaos, page):

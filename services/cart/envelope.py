@@ -6,8 +6,10 @@ turns a bug of ours into an answer that still says which server it came from.
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from typing import TYPE_CHECKING
+from http import HTTPStatus
+from typing import TYPE_CHECKING, NoReturn
 
 from starlette.requests import ClientDisconnect
 
@@ -18,8 +20,11 @@ from services.cart.errors import BadBody
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from services.cart.chaos import Mischief
     from services.cart.health import Readiness, Traffic
 
+#: In a scope's extensions: closes the connection, whatever was going to be said.
+HANG_UP = "cart.hang_up"
 _log = logging.getLogger(__name__)
 _ORIGIN = answers.ORIGIN.lower().encode()
 _PROBES = frozenset({"/health", "/ready", "/stats", "/promises"})
@@ -27,22 +32,26 @@ _TOO_LARGE = f"The body is larger than {BODY_MAX} bytes; no request of this shop
 
 
 class Envelope:
-    def __init__(self, app: ASGIApp, *, server_id: str, readiness: Readiness, traffic: Traffic) -> None:
+    def __init__(
+        self, app: ASGIApp, *, server_id: str, readiness: Readiness, traffic: Traffic, mischief: Mischief
+    ) -> None:
         self._app = app
         self._served_by = (b"x-served-by", server_id.encode())
         self._readiness = readiness
         self._traffic = traffic
+        self._mischief = mischief
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if scope["path"] not in _PROBES:
-            self._traffic.requests += 1
+        await self._begin(scope["path"])
         is_started = False
 
         async def stamp(message: Message) -> None:
             nonlocal is_started
+            if self._loses(scope, message):
+                await _hang_up(scope, receive)
             if message["type"] == "http.response.start":
                 is_started = True
                 self._stamp(message["headers"])
@@ -62,12 +71,39 @@ class Envelope:
             answer = answers.refusal(500, "internal_error", "A bug of this server; its log says more.")
             await answer(scope, receive, stamp)
 
+    async def _begin(self, path: str) -> None:
+        if path in _PROBES:
+            return
+        self._traffic.requests += 1
+        if self._mischief.slow_seconds and not path.startswith("/chaos/"):
+            await asyncio.sleep(self._mischief.slow_seconds)
+
+    def _loses(self, scope: Scope, message: Message) -> bool:
+        """Whether to hang up instead of this answer: the change it speaks of was made."""
+        is_change = scope["method"] != "GET" and not scope["path"].startswith(("/chaos/", "/crash"))
+        if (
+            not self._mischief.lose_replies
+            or not is_change
+            or HANG_UP not in scope.get("extensions", {})
+            or message.get("status") != HTTPStatus.OK
+        ):
+            return False
+        self._mischief.lose_replies -= 1
+        return True
+
     def _stamp(self, headers: list[tuple[bytes, bytes]]) -> None:
         headers.append(self._served_by)
         if not any(name == _ORIGIN for name, _ in headers):
             headers.append((_ORIGIN, b"none"))
         if self._readiness.is_draining:
             headers.append((b"connection", b"close"))
+
+
+async def _hang_up(scope: Scope, receive: Receive) -> NoReturn:
+    scope["extensions"][HANG_UP]()
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    raise ClientDisconnect
 
 
 def _declared_length(scope: Scope) -> int:

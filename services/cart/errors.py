@@ -6,6 +6,7 @@
     ├── Refusal             the request is at fault; nothing was written
     │   ├── BadBody 400/413/422   NotForSale 404   WrongPrice 422   BadKey 400   BadCookie 400
     │   ├── BadCart 400   CartRolledBack 409   CartTooLarge 413   of a cart that the shopper carries
+    │   ├── SessionGone 410     a change that speaks of a cart which is not there any more
     │   ├── LineIsFull 409   NothingToBuy 409   RevisionMoved 412   KeyReused 422
     │   └── Guarded 403
     ├── StoreCut 503        the store cannot be asked; ``attempted`` says whether it may have acted
@@ -92,6 +93,17 @@ class LineIsFull(Refusal):
         super().__init__(
             f"The cart holds {held} of {sku!r} and a line holds at most {most}; "
             "add fewer, or set the line with PUT /cart/items/{sku}."
+        )
+
+
+class SessionGone(Refusal):
+    status = 410
+    code = "session_gone"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The cart that this request speaks of is gone: expired, or lost with a server. Nothing was "
+            "changed. GET /cart shows what there is; POST /cart/add starts a new one."
         )
 
 

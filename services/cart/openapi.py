@@ -47,6 +47,7 @@ _REFUSALS = {
     400: "Broken JSON, no body, a false cookie or a bad key",
     404: "Not for sale; the message names the nearest",
     409: "Nothing to buy, or a line is full",
+    410: "A checkout, or a change with If-Match, of a cart that is gone",
     412: "If-Match: the cart has another revision by now",
     413: "The body is too large",
     422: "A value out of range, another price, or a key that was used for something else",

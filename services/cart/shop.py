@@ -7,7 +7,7 @@ import secrets
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from services.cart.errors import NoSuchSession, NothingToBuy
+from services.cart.errors import NoSuchSession, NothingToBuy, SessionGone
 from services.cart.model import Cart, Change, Order, Verb
 from services.cart.recommend import recommend
 from services.cart.strategies.protocol import Ask, Hot
@@ -81,7 +81,8 @@ class Shop:
                     await self.strategy.change(session.id, replace(ask, carried=session.carried)), session
                 )
             except NoSuchSession:
-                pass
+                if change.verb is Verb.CHECKOUT or if_revision is not None:
+                    raise SessionGone from None
         if change.verb is Verb.CHECKOUT:
             raise NothingToBuy
         if change.verb not in _STARTS_A_CART:

@@ -13,6 +13,8 @@ from typing import ClassVar
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from services.cart.envelope import HANG_UP
+
 #: Of one request's line and headers, beyond the bytes that they began with.
 HEAD_MAX = 64 * 1024
 
@@ -37,6 +39,7 @@ class Wire(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self.scope["extensions"] = {HANG_UP: self.transport.close}  # type: ignore[dict-item]  # a call of our own
         self._is_in_head = True
         self._head_bytes = 0
 

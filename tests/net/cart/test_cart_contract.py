@@ -265,6 +265,15 @@ class TestASessionThatIsNotThere:
         again = await cart_client.get("/cart", headers=sent)
         assert again.json()["cart"] == []
 
+    async def test_what_speaks_of_its_cart_is_told_that_it_is_gone(
+        self, cart_client: httpx.AsyncClient, stranger: str
+    ) -> None:
+        sent = {"Cookie": f"{COOKIE}={stranger}"}
+        refused_kindly(await cart_client.post("/checkout", headers=sent), 410)
+        knows = sent | {"If-Match": '"3"'}
+        refused_kindly(await cart_client.post("/cart/add", json=MAC, headers=knows), 410)
+        refused_kindly(await cart_client.delete("/cart/items/macbook-pro", headers=knows), 410)
+
 
 class TestAFalseCookie:
     @pytest.fixture

@@ -234,6 +234,42 @@ class TestCrash:
         assert server.ended()[0] == 1
 
 
+class TestALostReply:
+    def test_the_change_is_made_and_the_key_tells_that_it_was(self, cart_servers: CartServers) -> None:
+        server = cart_servers.start("--chaos")
+        add(server.client)
+        assert server.client.post("/chaos/lose-next-reply").status_code == 200
+        assert pieces(server.client.get("/cart")) == 1, "a read loses nothing"
+        with pytest.raises(httpx.RemoteProtocolError):
+            add(server.client, "k")
+        again = add(server.client, "k")
+        assert (pieces(again), again.headers["Idempotency-Replayed"]) == (2, "true")
+        server.client.post("/chaos/lose-next-reply")
+        with pytest.raises(httpx.RemoteProtocolError):
+            add(server.client)
+        assert pieces(add(server.client)) == 4, "sent again without a key, it is made again"
+        server.signal(signal.SIGINT)
+        assert "bug" not in server.ended()[2]
+
+    def test_a_slow_server_still_looks_healthy_and_can_be_healed(self, cart_servers: CartServers) -> None:
+        server = cart_servers.start("--chaos")
+        assert server.client.post("/chaos/slow?seconds=0.3").status_code == 200
+        began = time.monotonic()
+        server.client.get("/cart")
+        assert time.monotonic() - began >= 0.3
+        assert server.client.get("/ready").status_code == 200
+        for wrong in ("", "x", "nan", "-1", "61"):
+            assert server.client.post(f"/chaos/slow?seconds={wrong}").status_code == 422
+        server.client.post("/chaos/slow?seconds=60")
+        assert server.client.post("/chaos/slow?seconds=0").status_code == 200
+        assert server.client.get("/cart").status_code == 200, "within the client's patience of 5 s"
+
+    @pytest.mark.parametrize("path", ["/chaos/lose-next-reply", "/chaos/slow?seconds=1"])
+    def test_without_leave_it_does_neither(self, cart_servers: CartServers, path: str) -> None:
+        refused = cart_servers.start().client.post(path)
+        assert (refused.status_code, refused.json()["error"]) == (403, "chaos_disabled")
+
+
 class TestKill:
     def test_carts_in_memory_die_with_their_server(self, cart_servers: CartServers) -> None:
         first = cart_servers.start()
