@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from lab.commands.check import check
+from lab.commands.claims import claims
+from lab.commands.compare import compare
 from lab.commands.doctor import doctor
 from lab.commands.export import export
 from lab.commands.help_pages import exit_code_table
@@ -39,7 +41,7 @@ def cli() -> None:
     pass
 
 
-for command in (run, list_scenarios, *site_commands, export, doctor, check):
+for command in (run, compare, claims, list_scenarios, *site_commands, export, doctor, check):
     cli.add_command(command)
 
 

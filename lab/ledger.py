@@ -146,7 +146,9 @@ class Ledger:
     """One arm's accounts.
 
     ``answered_elsewhere`` counts the requests that reached another server than the one tried or
-    tied first; ``latency`` runs from the intended moment of every shopping request that ended.
+    tied first; ``latency`` runs from the intended moment of every shopping request that ended, ``writes``
+    and ``reads`` from when an answered one was sent. ``recovery`` is how many seconds after the crash the
+    last shopper saw an error.
     """
 
     arm: str
@@ -156,6 +158,9 @@ class Ledger:
     errors: Errors
     answered_elsewhere: int
     latency: Quantiles
+    writes: Quantiles = Quantiles(0)
+    reads: Quantiles = Quantiles(0)
+    recovery: float | None = None
 
     def count(self, *statuses: Status) -> int:
         return sum(cart.status in statuses for cart in self.carts)
@@ -247,6 +252,9 @@ class Ledger:
             "noticed": asdict(self.noticed),
             "time_to_loss": asdict(self.time_to_loss),
             "latency": asdict(self.latency),
+            "writes": asdict(self.writes),
+            "reads": asdict(self.reads),
+            "recovery": self.recovery,
             "stale": self.stale,
             "strangers": self.strangers,
         }

@@ -58,7 +58,26 @@ def judge(arm: str, operations: Iterable[Operation], crash: Crash | None = None)
         errors=_errors(own),
         answered_elsewhere=sum(op.outcome is Outcome.OK and _was_redirected(op) for op in shopping),
         latency=Quantiles.of(op.completed - op.intended for op in shopping if op.completed is not None),
+        writes=_took(shopping, Kind.ADD),
+        reads=_took(shopping, Kind.READ),
+        recovery=_recovery(shopping, crash),
     )
+
+
+def _took(ops: Sequence[Operation], kind: Kind) -> Quantiles:
+    return Quantiles.of(
+        op.completed - op.invoked
+        for op in ops
+        if op.kind is kind and op.outcome is Outcome.OK and op.completed is not None
+    )
+
+
+def _recovery(ops: Sequence[Operation], crash: Crash | None) -> float | None:
+    """0 when nobody saw any error after it."""
+    if crash is None:
+        return None
+    seen = (op.completed for op in ops if op.is_visible_error and op.completed is not None)
+    return max((at - crash.at for at in seen if at > crash.at), default=0.0)
 
 
 def _judge_cart(shopper: int, ops: Sequence[Operation], crash: Crash | None) -> CartResult:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from lab import acts
 from lab.alongside import alongside
 from lab.capacity import rate_for_each
+from lab.cluster.ports import StoreFigures, TellsStore
 from lab.errors import Aborted
 from lab.faults import FAULTS
 from lab.faults.together import together
@@ -62,7 +63,8 @@ class Run:
 
     ``now`` gives seconds since the run began; ``victims`` are the servers that were hit. A later round
     is given ``plan`` and ``victims`` of the first, so that all arms meet the same. ``pledges`` tell
-    what each arm is judged against.
+    what each arm is judged against, ``store_use`` what shopping cost its store; only in a calm run, for
+    a store that dies forgets what it counted.
     """
 
     settings: RunSettings
@@ -74,6 +76,7 @@ class Run:
     victims: tuple[str, ...] = ()
     plan: Plan | None = None
     pledges: dict[str, Pledge] = field(default_factory=dict)
+    store_use: dict[str, StoreFigures] = field(default_factory=dict)
 
     async def play(self) -> None:
         """All acts. Whatever ends them early, every fault is healed before this returns."""
@@ -86,7 +89,9 @@ class Run:
         async with AsyncExitStack() as stack:
             crowds = [await stack.enter_async_context(self._crowd(name, plan, clock)) for name in self.sites]
             await stack.enter_async_context(alongside(*map(self._watch, self.sites)))
+            before = await self._store_figures()
             await self._shop_and_break(crowds, plan, clock)
+            self.store_use = _differences(before, await self._store_figures())
             self._announce(acts.READ_BACK)
             await asyncio.gather(*(crowd.read_back(within=READ_BACK_WITHIN) for crowd in crowds))
         await self.pace.look(1.0)
@@ -186,6 +191,15 @@ class Run:
         homes = Counter({op.shopper: op.server for op in adds}.values())
         return {server: homes[server] for server in arm.server_names}
 
+    async def _store_figures(self) -> dict[str, StoreFigures]:
+        found = {}
+        for name, site in self.sites.items():
+            if not self.settings.injections and isinstance(site, TellsStore):
+                figures = await site.store_figures()
+                if figures:
+                    found[name] = figures
+        return found
+
     async def _hear_the_promises(self) -> None:
         for arm in self.settings.arms:
             promises = await fetch_promises(self.sites[arm.name].front.url)
@@ -223,3 +237,21 @@ class Run:
 
     def _announce(self, act: Act) -> None:
         self.timeline.record(act.begins(self.now()))
+
+
+def _differences(
+    before: Mapping[str, StoreFigures], after: Mapping[str, StoreFigures]
+) -> dict[str, StoreFigures]:
+    """What came to each count meanwhile; keys that would last for ever are those that there are."""
+    return {
+        arm: StoreFigures(
+            messages=now.messages - then.messages,
+            bytes_in=now.bytes_in - then.bytes_in,
+            bytes_out=now.bytes_out - then.bytes_out,
+            memory=now.memory - then.memory,
+            keys=now.keys - then.keys,
+            keys_without_ttl=now.keys_without_ttl,
+        )
+        for arm, now in after.items()
+        if (then := before.get(arm))
+    }

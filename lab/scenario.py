@@ -28,7 +28,8 @@ class Prediction:
 class Injection:
     """``fault`` begins in the middle of the rush, halfway through the shopping.
 
-    It heals when ``until`` of the shopping after that is over: 1.0 is all of it.
+    It heals when ``until`` of the shopping after that is over: 1.0 is all of it. Of several with the
+    same ``until`` the first heals first.
     """
 
     fault: str

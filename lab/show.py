@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -49,15 +49,21 @@ VERDICT_STAYS = 4.0
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """How a run is shown. ``step`` waits for Enter between acts."""
+    """How a run is shown. ``step`` waits for Enter between acts; ``silent`` shows and prints nothing."""
 
     plain: bool = False
     as_json: bool = False
     step: bool = False
+    silent: bool = False
 
 
 def show(settings: RunSettings, output: Output) -> int:
     """Run, show, judge and write down; the exit code."""
+    return run(settings, output).exit_code
+
+
+def run(settings: RunSettings, output: Output) -> Results:
+    """The same, for who wants to know everything that was measured."""
     raise_file_limit()
     return asyncio.run(Show(settings, output).run())
 
@@ -71,6 +77,7 @@ class Show:
         self._timeline = Timeline()
         self._history = History()
         self._pledges: dict[str, Pledge] = {}
+        self._store_use: dict[str, dict[str, Any]] = {}
         self._folder = RunFolder.create(settings.runs, settings.scenario.name, self._started)
         self._view = view_for(
             PatientConsole(),
@@ -78,7 +85,7 @@ class Show:
             arms=len(settings.rounds[0]),
             servers=settings.arms[0].servers,
             plain=output.plain,
-            silent=output.as_json,
+            silent=output.as_json or output.silent,
         )
         self._pace = Pace(settings.fast, self._view.wait_for_enter if output.step else None)
         self._timeline.subscribers.append(self._view.handle)
@@ -88,7 +95,7 @@ class Show:
         )
         self._folder.point_latest()
 
-    async def run(self) -> int:
+    async def run(self) -> Results:
         """Whatever happens, the run's folder tells it: also a run that ended early is written down."""
         with self._view, interruptible(self._say, self._leave) as interruption:
             try:
@@ -104,7 +111,7 @@ class Show:
                 self._print(self._write(None, ExitCode.LAB_CRASHED, f"the lab itself crashed: {problem!r}"))
                 raise
         self._print(results)
-        return results.exit_code
+        return results
 
     def _print(self, results: Results) -> None:
         if self._output.as_json:
@@ -125,6 +132,7 @@ class Show:
                 await run.play()
                 plan, victims = run.plan, run.victims
                 self._pledges |= run.pledges
+                self._store_use |= {arm: asdict(use) for arm, use in run.store_use.items()}
                 self._announce(self._find(settings))
                 if number == len(rounds):
                     results = self._end()
@@ -221,6 +229,7 @@ class Show:
             versions=versions(store_of(self._timeline)),
             problem=problem,
             pledges=self._pledges,
+            store_use=self._store_use,
         )
         files.write(self._folder, results, self._history, self._timeline)
         return results

@@ -21,7 +21,7 @@ _ANSWERS_WITHIN = 20.0
 
 def check_strategies(arms: Iterable[Arm]) -> None:
     """Refuse arms whose strategy the cart program has not got: half of a comparison may be over by then."""
-    known = _strategies()
+    known = known_strategies()
     missing = sorted({arm.strategy for arm in arms} - known)
     if missing:
         raise EnvironmentProblem(
@@ -30,8 +30,8 @@ def check_strategies(arms: Iterable[Arm]) -> None:
         )
 
 
-def _strategies() -> set[str]:
-    """As its help page names them: ``--strategy a|b|c``."""
+def known_strategies() -> set[str]:
+    """Of the cart program installed here, as its help page names them: ``--strategy a|b|c``."""
     done = subprocess.run(
         _ASKED,
         capture_output=True,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,6 +88,25 @@ class KillsStore(Protocol):
 
     async def start_store(self) -> None:
         """Start it again; return when it answers and the balancer calls every server up."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoreFigures:
+    """``messages`` it has read and written since it started; ``memory`` and the others are bytes."""
+
+    messages: int
+    bytes_in: int
+    bytes_out: int
+    memory: int
+    keys: int
+    keys_without_ttl: int
+
+
+@runtime_checkable
+class TellsStore(Protocol):
+    async def store_figures(self) -> StoreFigures | None:
+        """What its store has counted so far; None where there is none."""
         ...
 
 

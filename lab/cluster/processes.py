@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
     from lab.cluster.family import Family
     from lab.cluster.gauge import Load
-    from lab.cluster.store import Store, StoreFigures
+    from lab.cluster.ports import StoreFigures
+    from lab.cluster.store import Store
     from lab.timeline import ServerChanged, ServerSample
     from lab.topology import Arm
 
@@ -125,7 +126,7 @@ class ProcessSite(BalancedSite):
         from lab.cluster import store  # noqa: PLC0415 - as above
 
         self._store = await store.start_again(self._family, self._its_store())
-        await self._until_up(self.arm.server_names)
+        await self._until_up([name for name, server in self.servers.items() if server.child.is_running])
 
     async def store_figures(self) -> StoreFigures | None:
         return await self._store.figures() if self._store else None

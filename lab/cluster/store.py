@@ -20,6 +20,7 @@ from redis.exceptions import RedisError
 
 from lab.cluster.child import Program
 from lab.cluster.errors import NoStore, ended_with
+from lab.cluster.ports import StoreFigures
 from lab.errors import EnvironmentProblem
 
 if TYPE_CHECKING:
@@ -36,18 +37,6 @@ _LOOK_AGAIN = 0.01
 _KEYS_AT_ONCE = 500
 #: What a store that is absent, refuses, or has a malformed URL looks like.
 _NO_ANSWER = (RedisError, OSError, ValueError)
-
-
-@dataclass(frozen=True, slots=True)
-class StoreFigures:
-    """``memory`` and the others are bytes; commands count from the store's start."""
-
-    commands: int
-    bytes_in: int
-    bytes_out: int
-    memory: int
-    keys: int
-    keys_without_ttl: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +63,8 @@ class Store:
             keys = [key async for key in client.scan_iter(match=f"{self.prefix}*", count=_KEYS_AT_ONCE)]
             lasting = sum([await client.pttl(key) == -1 for key in keys])
         return StoreFigures(
-            commands=int(stats["total_commands_processed"]),
+            # Not its commands: it counts those within a script too.
+            messages=int(stats["total_reads_processed"]) + int(stats["total_writes_processed"]),
             bytes_in=int(stats["total_net_input_bytes"]),
             bytes_out=int(stats["total_net_output_bytes"]),
             memory=int(memory["used_memory"]),

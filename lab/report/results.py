@@ -8,6 +8,7 @@ drawn from these classes.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lab.timeline import ActBegan, ArmReady, RunEnded
@@ -41,7 +42,8 @@ class Topology:
 class ArmResult:
     """``ledger`` is ``lab.ledger.Ledger.to_record()``; it and the verdict are None in an arm never judged.
 
-    ``promises`` are what its cart servers said, and ``expected`` what follows from them.
+    ``promises`` are what its cart servers said, and ``expected`` what follows from them. ``store`` is
+    what the shopping of a calm run cost the store, in its own counts.
     """
 
     topology: Topology
@@ -51,6 +53,7 @@ class ArmResult:
     reason: str | None
     sentence: str | None
     ledger: dict[str, Any] | None
+    store: dict[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +129,11 @@ def results_of(
     versions: Mapping[str, str],
     problem: str | None = None,
     pledges: Mapping[str, Pledge],
+    store_use: Mapping[str, dict[str, Any]],
 ) -> Results:
     """``findings`` is None for a run that ended before it could be judged; ``problem`` then says why."""
     scenario = settings.scenario
+    one = partial(_arm, timeline, findings)
     return Results(
         schema=SCHEMA,
         scenario=scenario.name,
@@ -146,12 +151,9 @@ def results_of(
         problem=problem,
         take_away=scenario.what_you_learn,
         lesson=scenario.lesson,
-        arms={arm.name: _arm(arm, timeline, findings, pledges.get(arm.name)) for arm in settings.arms},
+        arms={arm.name: one(arm, pledges.get(arm.name), store_use.get(arm.name)) for arm in settings.arms},
         claims=_claims(findings),
-        faults=tuple(
-            Fault(i.arm, i.fault, i.target, round(i.begin, 3), None if i.end is None else round(i.end, 3))
-            for i in timeline.fault_intervals()
-        ),
+        faults=_faults(timeline),
         acts=_acts(timeline, ended),
         versions=dict(versions),
         repeat=settings.repeat_command,
@@ -163,7 +165,13 @@ def store_of(timeline: Timeline) -> str | None:
     return next((e.store for e in timeline.events if isinstance(e, ArmReady) and e.store), None)
 
 
-def _arm(arm: Arm, timeline: Timeline, findings: Findings | None, pledge: Pledge | None) -> ArmResult:
+def _arm(
+    timeline: Timeline,
+    findings: Findings | None,
+    arm: Arm,
+    pledge: Pledge | None,
+    store: dict[str, Any] | None,
+) -> ArmResult:
     ready = next((e for e in timeline.events if isinstance(e, ArmReady) and e.arm == arm.name), None)
     judgement = next((j for j in findings.judgements if j.arm == arm.name), None) if findings else None
     topology = Topology(
@@ -183,6 +191,14 @@ def _arm(arm: Arm, timeline: Timeline, findings: Findings | None, pledge: Pledge
         reason=judgement.reason if judgement else None,
         sentence=judgement.sentence if judgement else None,
         ledger=findings.ledgers[arm.name].to_record() if findings else None,
+        store=store,
+    )
+
+
+def _faults(timeline: Timeline) -> tuple[Fault, ...]:
+    return tuple(
+        Fault(i.arm, i.fault, i.target, round(i.begin, 3), None if i.end is None else round(i.end, 3))
+        for i in timeline.fault_intervals()
     )
 
 

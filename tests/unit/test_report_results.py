@@ -113,6 +113,7 @@ def results(*, is_lost: bool = True) -> Results:
         exit_code=findings.verdict.exit_code,
         versions=versions(store_of(timeline)),
         pledges=PLEDGES,
+        store_use={},
     )
 
 
@@ -121,6 +122,7 @@ def results_without_verdict() -> Results:
         SETTINGS, Timeline(EVENTS[:4]), None,
         started=STARTED, ended=1.6, exit_code=130, versions=versions(), problem="interrupted by the user",
         pledges={},
+        store_use={},
     )  # fmt: skip
 
 
@@ -140,7 +142,7 @@ def test_results_name_everything_that_decides_what_a_run_was() -> None:
 
 def test_each_arm_has_its_topology_its_expectation_its_verdict_and_its_ledger() -> None:
     arm = results().to_record()["arms"]["sticky"]
-    assert list(arm) == ["topology", "promises", "expected", "verdict", "reason", "sentence", "ledger"]
+    assert " ".join(arm) == "topology promises expected verdict reason sentence ledger store"
     assert arm["topology"] == {
         "strategy": "memory", "sticky": "learn", "balance": "roundrobin",
         "servers": ["server-1", "server-2", "server-3"], "store": None, "option": "", "failover": "rebalance",
