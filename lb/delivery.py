@@ -59,11 +59,12 @@ class Delivery:
         """Whether it goes on although its client will send no more: it may change something."""
         return self._request_done and self.head.method not in retry.SAFE
 
-    def start(self) -> None:
+    def start(self, otherwise: Unanswered | None = None) -> None:
+        """``otherwise`` is told, where no server is left to ask, in place of that."""
         try:
             server = self.route.next(self._balancer.routing)
         except Unanswered as reason:
-            self.give_up(reason)
+            self.give_up(otherwise or reason)
         else:
             self._go_to(server)
 

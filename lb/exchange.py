@@ -178,7 +178,8 @@ class Exchange(Delivery):
             self._go_to(server)
         else:
             self._balancer.on_redispatch(server)
-            self.start()
+            # "Nobody is there" would be read as "nobody got it", and somebody may have.
+            self.start(otherwise=reason if self._phase is _SENT else None)
 
     def _cut(self, who: str) -> None:
         """Part of the answer is out: end it visibly without its end."""

@@ -431,6 +431,18 @@ async def test_strict_failover_answers_503_until_the_server_is_back(
     assert (await lb.get(Cookie=cookie))["x-lab-server"] == home
 
 
+async def test_a_strict_refusal_after_the_request_was_sent_does_not_say_that_nobody_got_it(
+    start_lb: StartLb, backend: OpenBackend
+) -> None:
+    s1, s2 = await backend("s1"), await backend("s2")
+    lb = await start_lb(s1, s2, flags=("--sticky", "learn", "--failover", "strict", "--retry-keyed", *BLIND))
+    cookie, _ = await tied(lb)
+    s1.script = s2.script = die
+    answer = await lb.ask(KEYED.replace(b"\r\n", b"\r\nCookie: %b\r\n" % cookie.encode(), 1))
+    assert answer.status == 502
+    assert "error=connection_terminated" in str(answer["proxy-status"])
+
+
 async def test_a_server_that_comes_back_elsewhere_is_used_again(
     start_lb: StartLb, backend: OpenBackend
 ) -> None:
