@@ -239,3 +239,102 @@ class TestProcesses:
         assert added.status_code == 200
         for server in servers:
             assert server.client.get("/cart", headers=cookie).json()["cart"] == added.json()["cart"]
+
+    @pytest.mark.slow
+    @pytest.mark.timeout(120)
+    async def test_three_owners_killed_in_a_row_under_load_lose_and_double_nothing(
+        self, cart_servers: CartServers
+    ) -> None:
+        """Each change has a key and is sent again, elsewhere, until it is answered: so it counts once."""
+        flags = ("--strategy", "replicated", "--replication", "sync", "--peer-timeout", "1")
+        names = [f"server-{number}" for number in range(1, 6)]
+        servers = {name: cart_servers.start("--id", name, *flags) for name in names}
+        members = {name: server.peer for name, server in servers.items()}
+        async with aiohttp.ClientSession() as client:
+            for server in servers.values():
+                await tell(client, server, members)
+            urls = {name: str(server.client.base_url) for name, server in servers.items()}
+            shoppers = [Shopper(client, urls, list(names)) for _ in range(10)]
+            rush = asyncio.gather(*(shopper.shop() for shopper in shoppers))
+            for name in names[:3]:
+                seen = sum(shopper.acknowledged for shopper in shoppers)
+                await until(
+                    lambda seen=seen: sum(each.acknowledged for each in shoppers) > seen + 30,  # type: ignore[misc]
+                    "they shop on",
+                )
+                servers[name].popen.kill()
+                # The next one dies only when the copies of this one are made again.
+                await until_whole(client, [urls[other] for other in names[names.index(name) + 1 :]])
+            for shopper in shoppers:
+                shopper.is_done = True
+            await rush
+            for shopper in shoppers:
+                assert await shopper.pieces() == shopper.acknowledged
+
+
+async def tell(client: aiohttp.ClientSession, server: CartServer, members: dict[str, str]) -> None:
+    key = {KEY_HEADER: key_of(SECRET)}
+    async with client.put(f"http://{server.peer}/peers", json=members, headers=key) as answer:
+        assert answer.status == 200
+
+
+async def until_whole(client: aiohttp.ClientSession, urls: list[str]) -> None:
+    """Nobody counts on who is gone any more, and every session has its copies."""
+    async with asyncio.timeout(25):
+        while True:
+            figures = []
+            for url in urls:
+                async with client.get(f"{url}/stats") as answer:
+                    figures.append((await answer.json())["figures"])
+            if all(each["members_live"] == len(urls) - 1 and not each["thin"] for each in figures):
+                return
+            await asyncio.sleep(0.05)
+
+
+@dataclass
+class Shopper:
+    """Adds one item after another, and goes to another server when one does not answer."""
+
+    client: aiohttp.ClientSession
+    urls: dict[str, str]
+    names: list[str]
+    cookie: str = ""
+    acknowledged: int = 0
+    is_done: bool = False
+
+    async def shop(self) -> None:
+        while not self.is_done:
+            key = f"key {self.acknowledged}"
+            while not await self.add(key):
+                await asyncio.sleep(0.02)
+            self.acknowledged += 1
+
+    async def add(self, key: str) -> bool:
+        headers = {"Idempotency-Key": key, "Cookie": self.cookie}
+        name = self.names[0]
+        try:
+            async with self.client.post(
+                f"{self.urls[name]}/cart/add", json={"item": "iPhone 15"}, headers=headers
+            ) as answer:
+                if answer.status == 200:
+                    if COOKIE in answer.cookies:
+                        assert not self.cookie, "a cart that was there was not found"
+                        self.cookie = f"{COOKIE}={answer.cookies[COOKIE].value}"
+                    backups = answer.headers.get("X-Session-Backup", "").split(", ")
+                    self.names = [
+                        name,
+                        *backups,
+                        *(each for each in self.names if each not in (name, *backups)),
+                    ]
+                    self.names = [each for each in self.names if each]
+                    return True
+        except aiohttp.ClientError:
+            pass
+        self.names = [*self.names[1:], name]
+        return False
+
+    async def pieces(self) -> int:
+        async with self.client.get(
+            f"{self.urls[self.names[0]]}/cart", headers={"Cookie": self.cookie}
+        ) as answer:
+            return sum(line["quantity"] for line in (await answer.json())["cart"])
