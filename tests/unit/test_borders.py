@@ -47,6 +47,7 @@ PURE = (
     "lab/topology.py",
     "lab/verdict.py",
     "lab/view/*.py",
+    "lab/wire/rule.py",
     "lab/workload/catalogue.py",
     "lab/workload/outcome.py",
     "lab/workload/plan.py",
