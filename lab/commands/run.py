@@ -162,6 +162,17 @@ def _fault(scenario: Scenario, asked: str | None, arms: tuple[Arm, ...], platfor
             f"Scenario {scenario.name!r} breaks nothing; --fault {asked} has no place in it."
         )
     fault = asked or scenario.fault
+    if asked and scenario.fault and FAULTS[asked].on_store != FAULTS[scenario.fault].on_store:
+        broken = "store" if FAULTS[scenario.fault].on_store else "servers"
+        raise UsageProblem(
+            f"--fault {asked} was given; scenario {scenario.name!r} breaks the {broken}, and a fault that does "
+            "so was expected."
+        )
+    if platform is not Platform.PROCESSES and (scenario.session_ttl or not scenario.store_log):
+        raise UsageProblem(
+            f"Scenario {scenario.name!r} needs servers or a store set up in its own way; "
+            f"it is possible {Platform.PROCESSES.flag} only."
+        )
     if fault is not None and (refusal := FAULTS[fault].refusal(platform, arms)):
         raise UsageProblem(refusal)
     return fault

@@ -43,20 +43,26 @@ QUICK = ("--fast", "--no-input", "--shoppers", "30", "--seed", "11")
         (["run", "crash", "--keyless", "120%"], "100%"),
         (["run", "crash", "--step", "--no-input"], "--no-input"),
         (["run", "calm", "--fault", "kill"], "breaks nothing"),
+        (["run", "store-down", "--fault", "kill"], "breaks the store"),
+        (["run", "crash", "--fault", "store-kill"], "breaks the servers"),
+        (["run", "crash", "--arms", "memory/learn/strikt"], "'strict'"),
+        (["compare", "--arms", "memori"], "'memory'"),
         (["up", "--mode", "stiky"], "'sticky'"),
     ],
 )
 def test_what_makes_no_sense_is_refused_with_the_nearest_name(
     cartlab: CartLab, words: list[str], says: str, tmp_path: Path
 ) -> None:
-    done = cartlab(*words, *(["--runs", str(tmp_path)] if words[0] == "run" else []))
+    done = cartlab(*words, *(["--runs", str(tmp_path)] if words[0] in ("run", "compare") else []))
     assert done.returncode == 2, done.stdout + done.stderr
     assert says in done.stderr
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("command", ["", "run", "list", "up", "status", "where", "down", "doctor", "check"])
+@pytest.mark.parametrize(
+    "command", ["", "run", "compare", "list", "up", "status", "where", "down", "doctor", "check"]
+)
 def test_every_command_has_a_help_page_with_its_exit_codes(cartlab: CartLab, command: str) -> None:
     done = cartlab(*command.split(), "--help")
     assert done.returncode == 0
