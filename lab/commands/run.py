@@ -165,8 +165,8 @@ def _fault(scenario: Scenario, asked: str | None, arms: tuple[Arm, ...], platfor
     if asked and scenario.fault and FAULTS[asked].on_store != FAULTS[scenario.fault].on_store:
         broken = "store" if FAULTS[scenario.fault].on_store else "servers"
         raise UsageProblem(
-            f"--fault {asked} was given; scenario {scenario.name!r} breaks the {broken}, and a fault that does "
-            "so was expected."
+            f"--fault {asked} was given; scenario {scenario.name!r} breaks the {broken}, and a fault that "
+            "does so was expected."
         )
     if platform is not Platform.PROCESSES and (scenario.session_ttl or not scenario.store_log):
         raise UsageProblem(
