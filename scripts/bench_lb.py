@@ -93,8 +93,8 @@ what a client costs who keeps its connection.
 Ours runs with everything on that costs something for each request: the tie of its row, HTTP/1.1 checked to
 the letter, `Via` and `X-Forwarded-*`, retries with replay, health checks, all time limits, counters, the
 admin API, the `X-Lab-*` fields that HAProxy does not make. HAProxy ties by a cookie of its own, checks,
-retries and forwards with `option forwardfor`; nginx hashes the cart's cookie and forwards, and its free
-edition has no health checks. Nobody writes a request log: ours is off unless asked for, as is theirs here.
+forwards with `option forwardfor` and tries a failed connection again, which is its default; what was sent
+it never sends twice. nginx hashes the cart's cookie and forwards, and its free edition has no health checks. Nobody writes a request log: ours is off unless asked for, as is theirs here.
 
 {said}
 """
@@ -158,6 +158,7 @@ def idle_clients(wanted: int) -> int:
 
 def options_given() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="one round of each, few clients and sessions")
     parser.add_argument("--rounds", type=int, default=5, help="of each row; its figure is their median")
     parser.add_argument("--seconds", type=int, default=1, help="of one round")
     parser.add_argument("--idle", type=int, default=10_000, help="clients that keep an idle connection")
@@ -166,7 +167,10 @@ def options_given() -> argparse.Namespace:
     parser.add_argument("--only", default="", help="rows, by the beginnings of their names: ours,haproxy")
     parser.add_argument("--page", type=Path, metavar="FILE", help="the same as a page in Markdown")
     parser.add_argument("--json", type=Path, default=HOUSE / "runs/bench-lb.json", metavar="FILE")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.quick:
+        options.rounds, options.idle, options.sessions = 1, 1_000, 100_000
+    return options
 
 
 def entrants(stage: Stage, ties: Sequence[str], only: Sequence[str]) -> dict[str, Callable[[], Running]]:
@@ -192,7 +196,7 @@ def run(options: argparse.Namespace, stage: Stage) -> tuple[list[Row], dict[str,
     measure_big(running, rows, min(options.rounds, 3))
     for row in rows.values():
         row.settle()
-    measure_half_load(running, rows, stage, options.rounds)
+    measure_half_load(running, rows, stage, min(options.rounds, 3))
     for name, one in running.items():
         end(one.process)
         # A fresh one: what the rounds before have left in its heap would hide what a client costs.

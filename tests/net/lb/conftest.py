@@ -273,8 +273,11 @@ async def serve(reader, writer):
         lines = head.decode().split("\\r\\n")
         fields = dict(line.lower().split(": ", 1) for line in lines[1:] if line)
         body = await reader.readexactly(int(fields.get("content-length", 0)))
+        if lines[0].split()[1] == "/held":
+            print("held", flush=True)
+            await asyncio.sleep(3600)
         if not head.startswith(b"GET /ready"):
-            await asyncio.sleep(0.05)  # so that a kill always finds requests under way
+            await asyncio.sleep(0.05)  # so that a kill finds requests under way
         cookie = "" if "cookie" in fields else f"Set-Cookie: cart_sid={secrets.token_hex()}\\r\\n"
         writer.write(f"HTTP/1.1 200 OK\\r\\n{cookie}Content-Length: {len(body)}\\r\\n\\r\\n".encode() + body)
 
@@ -305,6 +308,12 @@ class Process:
         )
         assert self._process.stdout is not None
         self.address = f"127.0.0.1:{int(await self._process.stdout.readline())}"
+
+    async def holds_one_more(self) -> None:
+        """Wait until a request for ``/held`` has come, which is never answered."""
+        assert self._process.stdout is not None
+        async with asyncio.timeout(PATIENCE):
+            assert await self._process.stdout.readline() == b"held\n"
 
     async def kill(self) -> None:
         if self._process.returncode is None:
