@@ -10,7 +10,7 @@ from lab.errors import UsageProblem
 from lab.faults import FAULTS
 from lab.promises import NAMES
 from lab.verdict import EXPECTATIONS
-from lab.workload.shapes import SHAPES
+from lab.workload.shapes import SHAPES, THRONG
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -55,8 +55,8 @@ def _plot_defects(scenario: Scenario) -> Iterable[str]:
     for injection in scenario.faults:
         if injection.fault not in FAULTS:
             yield f"its fault {injection.fault!r} does not exist; known: {', '.join(FAULTS)}"
-    if scenario.workload not in SHAPES:
-        yield f"its workload {scenario.workload!r} does not exist; known: {', '.join(SHAPES)}"
+    if scenario.workload not in (*SHAPES, THRONG):
+        yield f"its workload {scenario.workload!r} does not exist; known: {', '.join((*SHAPES, THRONG))}"
     if sum(prediction.is_right for prediction in scenario.predictions) != 1:
         yield "of its predictions not exactly one is right"
 

@@ -16,6 +16,8 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
+from itertools import groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -77,6 +79,10 @@ class History:
     def add(self, operation: Operation) -> None:
         self.operations.append(operation)
 
+    def carts(self, arm: str) -> Iterator[list[Operation]]:
+        """What each shopper of ``arm`` did, in the order in which it was sent."""
+        return carts_of(self.of_arm(arm))
+
     def of_arm(self, arm: str) -> Iterator[Operation]:
         return (op for op in self.operations if op.arm == arm)
 
@@ -87,13 +93,23 @@ class History:
 
     @classmethod
     def from_lines(cls, lines: Iterable[str]) -> History:
-        return cls([_operation(json.loads(line)) for line in lines if line.strip()])
+        return cls([operation_of(json.loads(line)) for line in lines if line.strip()])
+
+
+def carts_of(operations: Iterable[Operation]) -> Iterator[list[Operation]]:
+    """The operations of one arm cart by cart, each in the order in which it was sent."""
+    for _, ops in groupby(sorted(operations, key=_by_shopper_and_time), key=attrgetter("shopper")):
+        yield list(ops)
+
+
+_by_shopper_and_time = attrgetter("shopper", "invoked")
 
 
 #: By hand: ``asdict`` copies deeply, which costs seconds on a history of 5,000 shoppers.
 _FIELDS = tuple(each.name for each in fields(Operation))
 
 
-def _operation(record: dict[str, Any]) -> Operation:
+def operation_of(record: dict[str, Any]) -> Operation:
+    """From the record of one line."""
     record.pop("index", None)
     return Operation(**{**record, "kind": Kind(record["kind"]), "outcome": Outcome(record["outcome"])})

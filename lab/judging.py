@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from lab.claims import ClaimResult, evaluate
 from lab.ledger import STORE, Crash, Ledger
-from lab.oracle import judge
+from lab.oracle import judge_carts
 from lab.scenario import expected_of
 from lab.verdict import Judgement, Verdict, judge_arm, worst
 
@@ -47,11 +48,17 @@ class Findings:
 
 
 def find(
-    settings: RunSettings, history: History, intervals: Iterable[Interval], pledges: Mapping[str, Pledge]
+    settings: RunSettings,
+    history: History,
+    intervals: Iterable[Interval],
+    pledges: Mapping[str, Pledge],
+    known: Mapping[str, Ledger] = MappingProxyType({}),
 ) -> Findings:
+    """``known`` are the ledgers of arms that were judged before: what they did is over."""
     listed = list(intervals)
     ledgers = {
-        arm.name: judge(arm.name, history.operations, _crash(i for i in listed if i.arm == arm.name))
+        arm.name: known.get(arm.name)
+        or judge_carts(arm.name, history.carts(arm.name), _crash(i for i in listed if i.arm == arm.name))
         for arm in settings.arms
     }
     judgements = tuple(_judged(ledger, pledges[arm]) for arm, ledger in ledgers.items())

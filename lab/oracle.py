@@ -30,12 +30,13 @@ stale read.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict, deque
+from collections import Counter, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lab.history import Kind, Operation, Outcome
-from lab.ledger import SEVERITY, CartResult, Errors, ItemResult, Ledger, Quantiles, Status
+from lab.history import Kind, Operation, Outcome, carts_of
+from lab.ledger import SEVERITY, CartResult, ItemResult, Ledger, Quantiles, Status
+from lab.totals import Totals
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -45,39 +46,28 @@ if TYPE_CHECKING:
 
 def judge(arm: str, operations: Iterable[Operation], crash: Crash | None = None) -> Ledger:
     """The ledger of ``arm``; operations of other arms are passed over, their order does not matter."""
-    own = sorted((op for op in operations if op.arm == arm), key=lambda op: (op.shopper, op.invoked))
-    by_shopper: dict[int, list[Operation]] = defaultdict(list)
-    for op in own:
-        by_shopper[op.shopper].append(op)
-    shopping = [op for op in own if op.kind is not Kind.FINAL_READ]
+    return judge_carts(arm, carts_of(op for op in operations if op.arm == arm), crash)
+
+
+def judge_carts(arm: str, carts: Iterable[Sequence[Operation]], crash: Crash | None = None) -> Ledger:
+    """The same, of operations that stand cart by cart: one cart at a time is all that is held of them."""
+    results: list[CartResult] = []
+    totals = Totals(crash)
+    for ops in carts:
+        results.append(_judge_cart(ops[0].shopper, ops, crash))
+        totals.add(ops)
     return Ledger(
         arm=arm,
         crash=crash,
-        carts=tuple(_judge_cart(shopper, ops, crash) for shopper, ops in by_shopper.items()),
-        operations={outcome: sum(op.outcome is outcome for op in own) for outcome in Outcome},
-        errors=_errors(own),
-        answered_elsewhere=sum(op.outcome is Outcome.OK and _was_redirected(op) for op in shopping),
-        latency=Quantiles.of(op.completed - op.intended for op in shopping if op.completed is not None),
-        writes=_took(shopping, Kind.ADD),
-        reads=_took(shopping, Kind.READ),
-        recovery=_recovery(shopping, crash),
+        carts=tuple(results),
+        operations={outcome: totals.outcomes[outcome] for outcome in Outcome},
+        errors=totals.errors,
+        answered_elsewhere=totals.elsewhere,
+        latency=Quantiles.of(totals.latencies),
+        writes=Quantiles.of(totals.writes),
+        reads=Quantiles.of(totals.reads),
+        recovery=totals.recovery,
     )
-
-
-def _took(ops: Sequence[Operation], kind: Kind) -> Quantiles:
-    return Quantiles.of(
-        op.completed - op.invoked
-        for op in ops
-        if op.kind is kind and op.outcome is Outcome.OK and op.completed is not None
-    )
-
-
-def _recovery(ops: Sequence[Operation], crash: Crash | None) -> float | None:
-    """0 when nobody saw any error after it."""
-    if crash is None:
-        return None
-    seen = (op.completed for op in ops if op.is_visible_error and op.completed is not None)
-    return max((at - crash.at for at in seen if at > crash.at), default=0.0)
 
 
 def _judge_cart(shopper: int, ops: Sequence[Operation], crash: Crash | None) -> CartResult:
@@ -235,19 +225,3 @@ def _is_after(op: Operation, crash: Crash | None) -> bool:
 
 def _shows(op: Operation) -> bool:
     return op.outcome is Outcome.OK and op.cart is not None
-
-
-def _was_redirected(op: Operation) -> bool:
-    return op.tries > 1 or op.moved_from is not None
-
-
-def _errors(ops: Sequence[Operation]) -> Errors:
-    failed = [op for op in ops if op.is_visible_error]
-    adds = [op for op in failed if op.kind is Kind.ADD]
-    keyed = sum(op.key is not None for op in adds)
-    return Errors(
-        keyed=keyed,
-        keyless=len(adds) - keyed,
-        reads=sum(op.kind is Kind.READ for op in failed),
-        final_reads=sum(op.kind is Kind.FINAL_READ for op in failed),
-    )

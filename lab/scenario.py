@@ -41,8 +41,10 @@ class Scenario:
     """``tests`` names the promises that it puts to the test; an arm that makes them all keeps its carts.
 
     ``expects`` is what every arm must do where no promise is at stake. ``arms`` run when nobody names
-    any, as specs. ``workload`` is one of ``lab.workload.shapes``; ``shoppers`` and ``session_ttl`` are its
-    own defaults. With ``store_log`` off the store forgets what it held when it dies.
+    any, as specs. ``workload`` is one of ``lab.workload.shapes``; ``shoppers``, ``session_ttl``, ``crash``
+    (who dies) and ``at_once`` (how many arms run at the same time) are its own defaults. With
+    ``store_log`` off the store forgets what it held when it dies. ``patience`` is for how many seconds
+    checks and calls to the store may wait, in a site that is busy as never else.
     ``what_breaks``, ``what_you_see`` and ``what_you_learn`` fill the README's table.
     ``claims`` are ids of the claims ledger that this scenario puts a figure beside.
     """
@@ -64,7 +66,10 @@ class Scenario:
     shoppers: int | None = None
     session_ttl: float | None = None
     store_log: bool = True
+    patience: float | None = None
     expects: str = ""
+    crash: str = "biggest"
+    at_once: int = 2
 
     @property
     def fault(self) -> str | None:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from lab.topology import Arm
 
 DEFAULT_SHOPPERS = 300
+#: Of those who are followed one by one; a throng is bounded by memory alone.
+MOST_SHOPPERS = 20_000
 #: Two arms keep two cores busy; more at once would measure the machine.
 AT_ONCE = 2
 
@@ -72,7 +74,7 @@ class RunSettings:
         words += [] if self.arms[0].lb == OURS else ["--lb", self.arms[0].lb]
         words += ["--servers", str(self.arms[0].servers), "--shoppers", str(self.shoppers)]
         words += ["--seed", str(self.seed)]
-        words += [] if self.at_once == AT_ONCE else ["--at-once", str(self.at_once)]
+        words += [] if self.at_once == self.scenario.at_once else ["--at-once", str(self.at_once)]
         if self.fault is not None:
             words += ["--crash", self.target.text, "--fault", self.fault]
         if self.keyless:

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lab import acts
+from lab.archive import Archive
 from lab.cluster.family import Family
 from lab.cluster.limits import raise_file_limit
 from lab.cluster.processes import open_sites
 from lab.errors import LabError
 from lab.faults import FAULTS
-from lab.history import History
 from lab.interruption import interruptible
 from lab.judging import find
+from lab.onrush import Onrush
 from lab.pace import Pace
 from lab.report import files
 from lab.report.folder import RunFolder
@@ -31,6 +32,7 @@ from lab.topology import BALANCERS, Platform
 from lab.verdict import ExitCode
 from lab.view.choice import view_for
 from lab.view.console import PatientConsole
+from lab.workload.shapes import THRONG
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
     from lab.cluster.ports import Site
     from lab.judging import Findings, Pledge
+    from lab.ledger import Ledger
     from lab.report.results import Results
     from lab.settings import RunSettings
     from lab.topology import Arm
@@ -75,7 +78,8 @@ class Show:
         self._started = datetime.now(UTC)
         self._zero = time.monotonic()
         self._timeline = Timeline()
-        self._history = History()
+        self._history = Archive()
+        self._ledgers: dict[str, Ledger] = {}
         self._pledges: dict[str, Pledge] = {}
         self._store_use: dict[str, dict[str, Any]] = {}
         self._folder = RunFolder.create(settings.runs, settings.scenario.name, self._started)
@@ -124,11 +128,9 @@ class Show:
         for number, arms in enumerate(rounds, 1):
             settings = replace(self._settings, arms=arms)
             self._timeline.record(self._frame(settings, number))
-            async with self._sites(arms) as sites:
+            async with self._sites(arms) as (family, sites):
                 self._say_what_differs()
-                run = Run(
-                    settings, sites, self._timeline, self._now, self._pace, self._history, victims, plan
-                )
+                run = self._round(settings, sites, family, victims, plan)
                 await run.play()
                 plan, victims = run.plan, run.victims
                 self._pledges |= run.pledges
@@ -140,16 +142,32 @@ class Show:
                 await self._pace.before("the end" if number == len(rounds) else "the next arms")
         return results
 
+    def _round(
+        self,
+        settings: RunSettings,
+        sites: Mapping[str, Site],
+        family: Family,
+        victims: tuple[str, ...],
+        plan: Plan | None,
+    ) -> Run:
+        frame = (settings, sites, self._timeline, self._now, self._pace, self._history, victims, plan)
+        if settings.scenario.workload != THRONG:
+            return Run(*frame)
+        return Onrush(*frame, family=family, folder=self._folder.path, zero=self._zero, archive=self._history)
+
     def _say_what_differs(self) -> None:
         lb = self._settings.arms[0].lb
         if differs := BALANCERS[lb]:
             self._say(f"The balancer is {lb}: it {differs}.")
 
     def _find(self, settings: RunSettings) -> Findings:
-        return find(settings, self._history, self._timeline.fault_intervals(), self._pledges)
+        intervals = self._timeline.fault_intervals()
+        findings = find(settings, self._history, intervals, self._pledges, self._ledgers)
+        self._ledgers |= findings.ledgers
+        return findings
 
     @asynccontextmanager
-    async def _sites(self, arms: tuple[Arm, ...]) -> AsyncIterator[dict[str, Site]]:
+    async def _sites(self, arms: tuple[Arm, ...]) -> AsyncIterator[tuple[Family, dict[str, Site]]]:
         name = self._settings.scenario.name
         async with (
             Family("run", name, self._folder.log) as family,
@@ -169,7 +187,7 @@ class Show:
                         site.store,
                     )
                 )
-            yield dict(sites)
+            yield family, dict(sites)
 
     def _open(self, arms: tuple[Arm, ...], family: Family) -> AbstractAsyncContextManager[Mapping[str, Site]]:
         if self._settings.platform is Platform.DOCKER:
@@ -232,6 +250,7 @@ class Show:
             store_use=self._store_use,
         )
         files.write(self._folder, results, self._history, self._timeline)
+        self._history.forget_parts()
         return results
 
     def _now(self) -> float:

@@ -75,6 +75,44 @@ class OperationEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class Tallied:
+    """Where an arm stands whose operations are only counted: ``requests`` of ``planned`` have ended.
+
+    ``filled`` shoppers were promised an item; of those ``lost`` were later answered by a server that did
+    not know them, and ``unanswered`` got no answer when last asked. ``answers`` counts by server.
+    """
+
+    at: float
+    arm: str
+    requests: int
+    planned: int
+    failed: int = 0
+    unknown: int = 0
+    elsewhere: int = 0
+    filled: int = 0
+    lost: int = 0
+    unanswered: int = 0
+    answers: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Costed:
+    """What ``requests`` of an arm cost: ``cpu`` in seconds of each kind of program, in ``seconds`` of time.
+
+    ``memory`` is the most that all programs of the run took together, in bytes, and ``shares`` what each
+    kind took of it then: proportional set size, or resident where the system knows none.
+    """
+
+    at: float
+    arm: str
+    requests: int
+    seconds: float
+    cpu: dict[str, float]
+    memory: int
+    shares: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class ServerSample:
     """``cpu`` in percent of one core, ``memory`` in bytes; None for a process that is gone."""
 
@@ -150,6 +188,8 @@ Event = (
     | ArmReady
     | ServerChanged
     | OperationEnded
+    | Tallied
+    | Costed
     | Sampled
     | FaultBegan
     | FaultHealed

@@ -55,7 +55,8 @@ class Arm:
     ``sticky``, ``balance`` and ``failover`` are the balancer's words, ``strategy`` and its ``option``
     the cart server's. ``lb`` is the balancer: ours, or a program of that name from this machine.
     ``session_ttl`` is in seconds, None for the server's default; without ``store_log`` the store
-    forgets what it held when it dies.
+    forgets what it held when it dies. ``patience`` is for how many seconds checks and calls to the
+    store may wait, None for the programs' defaults.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Arm:
     failover: str = FAILOVERS[0]
     session_ttl: float | None = None
     store_log: bool = True
+    patience: float | None = None
 
     @property
     def needs_store(self) -> bool:

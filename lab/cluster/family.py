@@ -86,6 +86,11 @@ class Family:
             # Whatever came out of the block, or was to come yet: the loss explains it.
             self._raise_the_loss(error)
 
+    @property
+    def children(self) -> tuple[Child, ...]:
+        """All that were started, also those that have ended."""
+        return tuple(self._children)
+
     async def start(self, program: Program) -> Child:
         child = await Child.start(program, self._warden.pid)
         self._children.append(child)

@@ -45,6 +45,8 @@ def balancer(arm: Arm, wiring: Wiring) -> Program:
         "--balance": arm.balance,
         "--failover": arm.failover,
     }
+    if arm.patience is not None:
+        flags["--check-timeout"] = f"{arm.patience:g}"
     # The operator's word that a request with an Idempotency-Key may be sent to a second server.
     switches = ["--lab-headers", "--retry-keyed"]
     return _program(arm, "lb", "lb", [*_words(flags), *switches], wiring, {})
@@ -76,6 +78,8 @@ def server(arm: Arm, name: str, wiring: Wiring, store: Store | None) -> Program:
     }
     if arm.session_ttl is not None:
         flags["--session-ttl"] = f"{arm.session_ttl:g}"
+    if arm.patience is not None:
+        flags["--store-timeout"] = f"{arm.patience:g}"
     # By environment: a store's URL may hold a password, and argv is for everybody to read.
     settings = {"CART_SECRET": wiring.secret}
     if store:

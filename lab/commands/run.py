@@ -18,10 +18,11 @@ from lab.commands.what_to_try import own_command
 from lab.errors import UsageProblem
 from lab.faults import FAULTS
 from lab.scenarios import SCENARIOS
-from lab.settings import AT_ONCE, DEFAULT_SHOPPERS, RunSettings, read_expectations
-from lab.targets import Target
+from lab.settings import AT_ONCE, DEFAULT_SHOPPERS, MOST_SHOPPERS, RunSettings, read_expectations
+from lab.targets import BIGGEST, Target
 from lab.topology import BALANCERS, OURS, Platform, behind
 from lab.verdict import EXPECTATIONS
+from lab.workload.shapes import THRONG
 
 if TYPE_CHECKING:
     from lab.scenario import Scenario
@@ -50,13 +51,11 @@ Examples:
 @click.option(
     "--at-once",
     type=click.IntRange(1, 4),
-    default=AT_ONCE,
-    show_default=True,
-    help="How many arms run at the same time.",
+    help=f"How many arms run at the same time.  [default: {AT_ONCE}, or the scenario's]",
 )
 @click.option(
     "--shoppers",
-    type=click.IntRange(1, 20_000),
+    type=click.IntRange(1, 1_000_000),
     help=f"How many people shop.  [default: {DEFAULT_SHOPPERS}, or the scenario's]",
 )
 @click.option("--servers", type=click.IntRange(2, 12), default=3, show_default=True, help="Servers an arm.")
@@ -73,10 +72,9 @@ Examples:
 @click.option(
     "--crash",
     "crash",
-    default="biggest",
-    show_default=True,
     metavar="biggest|SERVER|N%",
-    help="Who dies: the server with most carts, a named one, or a share of them.",
+    help="Who dies: the server with most carts, a named one, or a share of them.  "
+    f"[default: {BIGGEST}, or the scenario's]",
 )
 @click.option(
     "--fault",
@@ -115,8 +113,8 @@ Examples:
     help="Use this Redis or Valkey instead of starting one.",
 )
 def run(
-    scenario: Scenario, *, arms: str | None, at_once: int, servers: int, lb: str, docker: bool,
-    seed: int | None, crash: str, fault: str | None, fast: bool, step: bool, plain: bool,
+    scenario: Scenario, *, arms: str | None, at_once: int | None, servers: int, lb: str, docker: bool,
+    seed: int | None, crash: str | None, fault: str | None, fast: bool, step: bool, plain: bool,
     as_json: bool, no_input: bool, expect: str | None, shoppers: int | None, keyless: int, runs: Path,
     redis_url: str | None,
 ) -> int:  # fmt: skip
@@ -131,29 +129,44 @@ def run(
         raise click.UsageError("--step waits for Enter and --no-input never waits: give one of the two.")
     asked = read_arms(arms or ",".join(scenario.arms), servers)
     chosen = tuple(
-        replace(behind(arm, lb), session_ttl=scenario.session_ttl, store_log=scenario.store_log)
+        replace(
+            behind(arm, lb),
+            session_ttl=scenario.session_ttl,
+            store_log=scenario.store_log,
+            patience=scenario.patience,
+        )
         for arm in asked
     )
     if lb != OURS:
         find(lb)  # before anything starts
     check_strategies(chosen)
-    target = Target(crash)
+    target = Target(crash or scenario.crash)
     target.check(chosen[0].server_names)
     platform = Platform.DOCKER if docker else Platform.PROCESSES
     fault = _fault(scenario, fault, chosen, platform)
     platform = platform_for(docker=docker, lb=lb, redis_url=redis_url)
     settings = RunSettings(
         scenario=scenario, arms=chosen, target=target, keyless=keyless, fast=fast,
-        shoppers=shoppers or scenario.shoppers or DEFAULT_SHOPPERS,
+        shoppers=_shoppers(scenario, shoppers),
         seed=secrets.randbelow(1_000_000) if seed is None else seed,
         fault=fault, expect=read_expectations(expect, chosen),
-        runs=runs.absolute(), redis_url=redis_url, command=own_command(), at_once=at_once,
+        runs=runs.absolute(), redis_url=redis_url, command=own_command(),
+        at_once=at_once or scenario.at_once,
         platform=platform,
     )  # fmt: skip
     # Half of the lab hangs on this import, and no other command should wait for it.
     from lab.show import Output, show  # noqa: PLC0415
 
     return show(settings, Output(plain=plain, as_json=as_json, step=step))
+
+
+def _shoppers(scenario: Scenario, asked: int | None) -> int:
+    if asked is not None and asked > MOST_SHOPPERS and scenario.workload != THRONG:
+        raise UsageProblem(
+            f"--shoppers {asked} was given; {scenario.name!r} follows everybody one by one, for which "
+            f"{MOST_SHOPPERS} at most were expected. More are in the scenario 'black-friday'."
+        )
+    return asked or scenario.shoppers or DEFAULT_SHOPPERS
 
 
 def _fault(scenario: Scenario, asked: str | None, arms: tuple[Arm, ...], platform: Platform) -> str | None:

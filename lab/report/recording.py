@@ -6,8 +6,9 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, get_args
 
-from lab.history import History
-from lab.timeline import Event, OperationEnded, Sampled, ServerSample
+from lab.history import Operation, operation_of
+from lab.packing import unpack
+from lab.timeline import Event, OperationEnded, Sampled, ServerSample, Tallied
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -30,12 +31,19 @@ def from_lines(lines: Iterable[str]) -> list[Event]:
 def events_of(folder: Path) -> list[Event]:
     """Everything that a view saw of the run in ``folder``, in order of time."""
     with (folder / "history.jsonl").open(encoding="utf-8") as lines:
-        operations = History.from_lines(lines).operations
+        operations = [op for line in lines if line.strip() for op in _operations(json.loads(line))]
     with (folder / "timeline.jsonl").open(encoding="utf-8") as lines:
         events = from_lines(lines)
+    counted = {event.arm for event in events if isinstance(event, Tallied)}
+    operations = [op for op in operations if op.arm not in counted]
     # An operation whose answer never came is as old as its invocation at least.
     events += [OperationEnded(op.completed or op.invoked, op.arm, op) for op in operations]
     return sorted(events, key=lambda event: event.at)
+
+
+def _operations(record: dict[str, Any]) -> list[Operation]:
+    """Of one line: a cart's, or a single operation."""
+    return unpack(record) if "ops" in record else [operation_of(record)]
 
 
 def _event(record: dict[str, Any]) -> Event:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from lab.timeline import ActBegan, ArmReady, RunEnded
+from lab.timeline import ActBegan, ArmReady, Costed, RunEnded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,7 +43,8 @@ class ArmResult:
     """``ledger`` is ``lab.ledger.Ledger.to_record()``; it and the verdict are None in an arm never judged.
 
     ``promises`` are what its cart servers said, and ``expected`` what follows from them. ``store`` is
-    what the shopping of a calm run cost the store, in its own counts.
+    what the shopping of a calm run cost the store, in its own counts. ``costs`` are known
+    where they were measured: in the scenario black-friday.
     """
 
     topology: Topology
@@ -54,6 +55,18 @@ class ArmResult:
     sentence: str | None
     ledger: dict[str, Any] | None
     store: dict[str, Any] | None
+    costs: Costs | None
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """CPU seconds by kind of program in ``seconds`` of shopping, and the most memory of all, in bytes."""
+
+    requests: int
+    seconds: float
+    cpu: dict[str, float]
+    memory: int
+    shares: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +205,7 @@ def _arm(
         sentence=judgement.sentence if judgement else None,
         ledger=findings.ledgers[arm.name].to_record() if findings else None,
         store=store,
+        costs=_costs(arm, timeline),
     )
 
 
@@ -200,6 +214,13 @@ def _faults(timeline: Timeline) -> tuple[Fault, ...]:
         Fault(i.arm, i.fault, i.target, round(i.begin, 3), None if i.end is None else round(i.end, 3))
         for i in timeline.fault_intervals()
     )
+
+
+def _costs(arm: Arm, timeline: Timeline) -> Costs | None:
+    costed = next((e for e in timeline.events if isinstance(e, Costed) and e.arm == arm.name), None)
+    if costed is None:
+        return None
+    return Costs(costed.requests, costed.seconds, costed.cpu, costed.memory, costed.shares)
 
 
 def _claims(findings: Findings | None) -> tuple[Claim, ...]:

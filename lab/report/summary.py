@@ -9,7 +9,7 @@ from lab.view.glyphs import clean
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from lab.report.results import Results
+    from lab.report.results import Costs, Results
 
 #: GitHub refuses a step's summary above 1 MiB; a page that is read stays far below.
 LIMIT = 60_000
@@ -78,9 +78,20 @@ def _arms(results: Results) -> Iterator[str]:
         for name, arm, ledger in judged
     )
     yield from _table(head, rows)
+    costs = ((name, arm.costs) for name, arm, _ in judged)
+    spent = [_spent(name, each) for name, each in costs if each]
+    if spent:
+        kinds = ("servers", "balancer", "store", "shoppers", "driver")
+        yield from _table(("CPU seconds", *kinds, "in seconds", "memory at most"), spent)
     for _, arm, _ in judged:
         yield f"- {_plain(arm.sentence or '')}"
     yield ""
+
+
+def _spent(name: str, costs: Costs) -> tuple[str, ...]:
+    kinds = ("servers", "balancer", "store", "shoppers", "driver")
+    each = (f"{costs.cpu[kind]:.1f}" if kind in costs.cpu else "-" for kind in kinds)
+    return (name, *each, f"{costs.seconds:.1f}", f"{costs.memory / 1e6:,.0f} MB")
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:

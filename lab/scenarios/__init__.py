@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lab.scenarios.black_friday import BLACK_FRIDAY
 from lab.scenarios.calm import CALM
 from lab.scenarios.crash import CRASH
 from lab.scenarios.expiry import EXPIRY
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 SCENARIOS: Mapping[str, Scenario] = {
     scenario.name: scenario
-    for scenario in (CRASH, CALM, TWO_TABS, FAIL_BACK, STORE_DOWN, STORE_AMNESIA, EXPIRY)
+    for scenario in (CRASH, CALM, TWO_TABS, FAIL_BACK, STORE_DOWN, STORE_AMNESIA, EXPIRY, BLACK_FRIDAY)
 }
 
 __all__ = ["SCENARIOS"]

@@ -33,7 +33,7 @@ def panel(state: State, arm: ArmState, rows: int = 1) -> RenderableType:
 def running_parts(arm: ArmState, state: State) -> tuple[Part, ...]:
     """What the shoppers' own answers show so far. A cart that came back empty stays counted as such."""
     traffic, glyphs = state.flow(arm.name).traffic, state.glyphs
-    rest = max(state.shoppers - traffic.filled.bit_count(), 0)
+    rest = max(state.shoppers - traffic.begun, 0)
     silent = (Part(traffic.unanswered, "no answer", glyphs.unavailable, BUSY),) if traffic.unanswered else ()
     return (
         Part(traffic.kept, "filled", glyphs.kept, GOOD_FILL, glyphs.kept_sign, GOOD),

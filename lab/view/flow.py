@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lab.history import Operation
+    from lab.timeline import Tallied
 
 #: What ``X-Session-Origin`` says when the server that answered had never seen the session.
 STRANGER = frozenset({"new", "none"})
@@ -50,16 +51,39 @@ class Traffic:
     def kept(self) -> int:
         return (self.filled & ~self.missing & ~self.unavailable).bit_count()
 
+    @property
+    def begun(self) -> int:
+        """Shoppers who were promised an item."""
+        return self.filled.bit_count()
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """The same counts where others have counted: operations are too many to pass here one by one."""
+
+    requests: int
+    failed: int
+    unknown: int
+    elsewhere: int
+    begun: int
+    lost: int
+    unanswered: int
+
+    @property
+    def kept(self) -> int:
+        return self.begun - self.lost - self.unanswered
+
 
 NONE_YET = Traffic()
 
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    traffic: Traffic = NONE_YET
+    traffic: Traffic | Counted = NONE_YET
     rate: Rate = IDLE
     strip: Strip = BLANK
     by_server: Mapping[str, Rate] = field(default_factory=dict)
+    tallied: Tallied | None = None
 
     def rate_of(self, server: str) -> Rate:
         return self.by_server.get(server, IDLE)
@@ -68,10 +92,34 @@ class Flow:
 NO_FLOW = Flow()
 
 
+def with_tally(flow: Flow, tally: Tallied) -> Flow:
+    """``tally`` counts all that happened so far, those that an earlier one counted included."""
+    before = flow.traffic
+    traffic = Counted(
+        tally.requests,
+        tally.failed,
+        tally.unknown,
+        tally.elsewhere,
+        tally.filled,
+        tally.lost,
+        tally.unanswered,
+    )
+    known = flow.tallied.answers if flow.tallied else {}
+    rates = {
+        server: flow.rate_of(server).hit(tally.at, count - known.get(server, 0))
+        for server, count in tally.answers.items()
+    }
+    more = traffic.requests - before.requests
+    troubles = traffic.failed + traffic.unknown - before.failed - before.unknown
+    strip = flow.strip.hits(tally.at, more, troubles) if more else flow.strip
+    return Flow(traffic, flow.rate.hit(tally.at, more), strip, {**flow.by_server, **rates}, tally)
+
+
 def with_operation(flow: Flow, operation: Operation, at: float) -> Flow:
     server = operation.server
+    traffic = flow.traffic if isinstance(flow.traffic, Traffic) else NONE_YET
     return Flow(
-        with_traffic(flow.traffic, operation),
+        with_traffic(traffic, operation),
         flow.rate.hit(at),
         flow.strip.hit(at, trouble=operation.outcome is not Outcome.OK),
         {**flow.by_server, server: flow.rate_of(server).hit(at)} if server else flow.by_server,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
+from lab.view import ahead
 from lab.view.glyphs import QUIET, STRONG, clean
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ def panel(state: State) -> RenderableType:
     if run and run.rounds > 1:
         title.append(f"  {run.round} of {run.rounds}", STRONG)
     facts = f"{run.shoppers:,} shoppers  seed {run.seed}  " if run else ""
+    left = ahead.words(state)
+    facts += f"{left}  " if left else ""
     line.add_row(title, Text.assemble((facts, QUIET), (f"{elapsed(state)} ", STRONG)))
     return line
 

@@ -16,11 +16,11 @@ class Rate:
     count: int = 0
     before: int = 0
 
-    def hit(self, at: float) -> Rate:
+    def hit(self, at: float, times: int = 1) -> Rate:
         second = int(at)
         if second <= self.second:
-            return Rate(self.second, self.count + 1, self.before)
-        return Rate(second, 1, self.count if second == self.second + 1 else 0)
+            return Rate(self.second, self.count + times, self.before)
+        return Rate(second, times, self.count if second == self.second + 1 else 0)
 
     def per_second(self, now: float) -> int:
         """The last full second; the running one while there is none before it."""
@@ -51,14 +51,17 @@ class Strip:
         return self.seconds * CELLS
 
     def hit(self, at: float, *, trouble: bool) -> Strip:
+        return self.hits(at, 1, int(trouble))
+
+    def hits(self, at: float, requests: int, troubles: int) -> Strip:
         origin = int(at) if self.origin is None else self.origin
         strip = Strip(self.seconds, origin, self.counts, self.troubles).reaching(at)
         cell = max(int((at - origin) / strip.seconds), 0)
         return Strip(
             strip.seconds,
             origin,
-            _with_one_more(strip.counts, cell),
-            _with_one_more(strip.troubles, cell) if trouble else strip.troubles,
+            _with_more(strip.counts, cell, requests),
+            _with_more(strip.troubles, cell, troubles) if troubles else strip.troubles,
         )
 
     def reaching(self, at: float) -> Strip:
@@ -78,8 +81,8 @@ class Strip:
 BLANK = Strip()
 
 
-def _with_one_more(counts: tuple[int, ...], cell: int) -> tuple[int, ...]:
-    return (*counts[:cell], counts[cell] + 1, *counts[cell + 1 :])
+def _with_more(counts: tuple[int, ...], cell: int, more: int) -> tuple[int, ...]:
+    return (*counts[:cell], counts[cell] + more, *counts[cell + 1 :])
 
 
 def _joined(counts: tuple[int, ...]) -> tuple[int, ...]:

@@ -6,10 +6,11 @@ A record is ``second  arm  what  text``; columns stand still, so ``grep`` and ``
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, Self, TextIO
 
-from lab.timeline import ActBegan, ArmReady, Judged, Noted, RunBegan, RunEnded, Sampled, ServerChanged
-from lab.view import keys, summary
+from lab.timeline import ActBegan, ArmReady, Costed, Judged, Noted, RunBegan, RunEnded, Sampled, ServerChanged
+from lab.view import ahead, costs, keys, summary
 from lab.view.glyphs import clean
 from lab.view.state import State, server_changed, update
 
@@ -80,6 +81,8 @@ def records(before: State, after: State, event: Event) -> Iterator[Record]:
     """What ``event`` is worth saying. Pure; most operations are worth nothing."""
     if isinstance(event, RunBegan | ActBegan | ArmReady | ServerChanged | Judged | RunEnded):
         yield from _milestone(event)
+    if isinstance(event, Costed):
+        yield Record(event.at, event.arm, "cost", costs.words(event))
     if isinstance(event, Noted) and event.arm is None:
         yield Record(event.at, EVERYBODY, "note", event.text)
     if isinstance(event, RunBegan):
@@ -121,6 +124,7 @@ def _milestone(event: RunBegan | ActBegan | ArmReady | ServerChanged | Judged | 
 def progress(state: State, name: str, at: float) -> Record:
     """Traffic, carts and every server of an arm, in one line."""
     arm, flow = state.arm(name), state.flow(name)
+    left = ahead.words(replace(state, now=at))
     traffic = flow.traffic
     facts = [
         f"{traffic.requests:,} requests ({flow.rate.per_second(at)}/s)",
@@ -137,7 +141,9 @@ def progress(state: State, name: str, at: float) -> Record:
         servers.append(
             f"{server.name} {server.state}{carts} {flow.rate_of(server.name).per_second(at)}/s{cpu}"
         )
-    return Record(at, arm.name, "progress", "; ".join([", ".join(facts), *servers]))
+    return Record(
+        at, arm.name, "progress", "; ".join([*([left] if left else []), ", ".join(facts), *servers])
+    )
 
 
 if __name__ == "__main__":

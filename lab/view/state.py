@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lab.timeline import (
     ActBegan,
     ArmReady,
+    Costed,
     FaultBegan,
     FaultHealed,
     Interval,
@@ -21,9 +22,17 @@ from lab.timeline import (
     RunEnded,
     Sampled,
     ServerChanged,
+    Tallied,
 )
-from lab.view.arm import ArmState, Happening, ServerState, first_of_its_kind, with_happening
-from lab.view.flow import NO_FLOW, Flow, with_operation
+from lab.view.arm import (
+    ArmState,
+    Happening,
+    ServerState,
+    first_counted,
+    first_of_its_kind,
+    with_happening,
+)
+from lab.view.flow import NO_FLOW, Counted, Flow, with_operation, with_tally
 from lab.view.glyphs import UNICODE, Glyphs, clean
 
 if TYPE_CHECKING:
@@ -91,6 +100,19 @@ def _operation_ended(state: State, event: OperationEnded) -> State:
     state = replace(state, flows={**state.flows, event.arm: after})
     news = first_of_its_kind(before.traffic, after.traffic, event.operation, event.at)
     return _with_arm(state, with_happening(state.arm(event.arm), news)) if news else state
+
+
+def _tallied(state: State, event: Tallied) -> State:
+    before = state.flow(event.arm)
+    after = with_tally(before, event)
+    state = replace(state, flows={**state.flows, event.arm: after})
+    assert isinstance(after.traffic, Counted)  # noqa: S101 - with_tally made it so
+    news = first_counted(before.traffic, after.traffic, event.at)
+    return _with_arm(state, with_happening(state.arm(event.arm), news)) if news else state
+
+
+def _costed(state: State, event: Costed) -> State:
+    return _with_arm(state, replace(state.arm(event.arm), costed=event))
 
 
 def _run_began(state: State, event: RunBegan) -> State:
@@ -181,6 +203,8 @@ _UPDATES: dict[type, Callable[[State, Any], State]] = {
     ArmReady: _arm_ready,
     ServerChanged: _server_changed,
     Sampled: _sampled,
+    Tallied: _tallied,
+    Costed: _costed,
     FaultBegan: _fault_began,
     FaultHealed: _fault_healed,
     Noted: _noted,

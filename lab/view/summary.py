@@ -9,6 +9,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from lab.view import costs
 from lab.view.act import sentence, take_home, verdict
 from lab.view.glyphs import BAD, GOOD, QUIET, STRONG, clean
 
@@ -35,7 +36,12 @@ def panel(state: State) -> RenderableType:
         reached = state.acts[-1].act if state.acts else "start"
         return Group(head, Text(f"No verdict: the run ended in the act '{clean(reached)}'.", BAD))
     lines = [sentence(arm.judged, state.glyphs) for arm in _all(state) if arm.judged]
-    return Group(head, _table(state), *lines, *_end(state))
+    spent = [
+        Text.assemble((f"{clean(arm.name)}: ", QUIET), costs.words(arm.costed))
+        for arm in _all(state)
+        if arm.costed
+    ]
+    return Group(head, _table(state), *lines, *spent, *_end(state))
 
 
 def _all(state: State) -> tuple[ArmState, ...]:

@@ -2,6 +2,7 @@
 
 * ``shopping``: a crowd shops before and after the crash (``lab.workload.plan``).
 * ``tabs``: every shopper has twenty tabs open on one cart, and adds the same thing in all of them.
+* ``throng``: very many shoppers, in processes of their own (``lab.workload.throng``); needs no plan.
 * ``idling``: every second shopper goes away and leaves a full cart; the others keep coming.
 """
 
@@ -63,6 +64,9 @@ def idling(rng: Random, catalogue: Sequence[Product], shoppers: int, shape: Shap
 def _key(rng: Random) -> str:
     return str(UUID(int=rng.getrandbits(128), version=4))
 
+
+#: The workload that is too large for a plan.
+THRONG = "throng"
 
 SHAPES: Mapping[str, Callable[[Random, Sequence[Product], int, Shape], Plan]] = {
     "shopping": make_plan,
