@@ -73,6 +73,12 @@ def _run(tmp_path: Path) -> Runs:
     return lambda *words, **settings: finished(tmp_path / "runs", *words, **settings)
 
 
+@pytest.fixture(scope="module")
+def runs_once(tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    """The same, for one run that several tests of a module look at."""
+    return lambda *words, **settings: finished(tmp_path_factory.mktemp("runs"), *words, **settings)
+
+
 @pytest.fixture(name="cartlab")
 def _cartlab() -> Callable[..., subprocess.CompletedProcess[str]]:
     return cartlab
