@@ -30,6 +30,7 @@ STORE = {"messages": 1_000, "bytes_in": 300_000, "bytes_out": 200_000, "memory":
 ARM = ArmResult(
     topology=Topology("stateless", "none", "roundrobin", ("server-1",), "redis 7", "", "rebalance"),
     promises=None, expected="kept", verdict="held", reason="", sentence="", ledger=LEDGER, store=STORE,
+    costs=None,
 )  # fmt: skip
 RUNS = dict.fromkeys(comparison.STANDARD, ARM)
 

@@ -25,11 +25,11 @@ from lab.timeline import (
 )
 from lab.view import sample
 from lab.view.arm import HAPPENINGS
+from lab.view.flow import Traffic
 from lab.view.state import State, update
 
 if TYPE_CHECKING:
     from lab.timeline import Event
-    from lab.view.flow import Traffic
 
 ADD = Operation("sticky", 1, Kind.ADD, 1.0, 1.0, 1.01, Outcome.OK, server="server-1", origin="local")
 READ = replace(ADD, kind=Kind.READ)
@@ -45,7 +45,9 @@ def after(*events: Event) -> State:
 
 def traffic_after(*operations: Operation) -> Traffic:
     ended = (OperationEnded(op.completed or op.invoked, op.arm, op) for op in operations)
-    return after(*ended).flow("sticky").traffic
+    traffic = after(*ended).flow("sticky").traffic
+    assert isinstance(traffic, Traffic)
+    return traffic
 
 
 def test_a_cart_counts_as_filled_once_its_shopper_was_promised_an_item() -> None:
