@@ -17,6 +17,7 @@ import aiohttp
 
 from lab.cluster import programs
 from lab.cluster.gauge import Gauge
+from lab.cluster.peers import introduce
 from lab.cluster.ports import Address
 from lab.cluster.programs import Wiring
 from lab.cluster.server import Server
@@ -60,6 +61,7 @@ class ProcessSite(BalancedSite):
         self._wiring = wiring
         self._redis_url = redis_url
         self._store: Store | None = None
+        self._peers: dict[str, Address] = {}
 
     @property
     def store(self) -> str | None:
@@ -71,6 +73,7 @@ class ProcessSite(BalancedSite):
         if self.arm.needs_store:
             self._store = await self._open_store()
         await together(self._open_balancer(), *map(self._launch, self.arm.server_names))
+        await self._introduce()
         await together(*(self._register(name, self.servers[name].address) for name in self.arm.server_names))
         await self._until_up(self.arm.server_names)
 
@@ -97,6 +100,7 @@ class ProcessSite(BalancedSite):
         if known.child.is_end_expected or not known.child.is_running:
             await known.child.kill()
             await self._launch(server)
+            await self._introduce()
             await self._register(server, self.servers[server].address)
         await self._until_up([server])
 
@@ -179,6 +183,13 @@ class ProcessSite(BalancedSite):
         child = await self._family.start(programs.server(self.arm, name, self._wiring, self._store))
         said = await child.listening(START_DEADLINE)
         self.servers[name] = Server(name, child, Address(said["host"], said["port"]))
+        if "peer_port" in said:
+            self._peers[name] = Address(said["peer_host"], said["peer_port"])
+
+    async def _introduce(self) -> None:
+        """Those that run, to each other: whoever is gone hears of it when it comes back."""
+        running = {name: peer for name, peer in self._peers.items() if self.servers[name].child.is_running}
+        await introduce(self._http, running, self._wiring.secret)
 
 
 @asynccontextmanager

@@ -60,7 +60,7 @@ def test_the_named_arms_are_what_they_were() -> None:
         ("memory/cokie", "'cookie'"),
         ("memory/cookie/strickt", "'strict'"),
         ("memory:2", "memory has no options"),
-        ("replicated:3", "Known: 1, 2"),
+        ("replicated:3", "Known: 1, 2, 1-sync, 2-sync"),
         ("sticky/cookie", "memory/learn"),
         ("stateless/none/open", "nobody is tied"),
         ("memory,sticky", "the same site"),

@@ -71,3 +71,8 @@ def test_going_home_to_a_server_that_forgot_loses_the_cart_a_second_time(run: Ru
 def test_a_store_that_somebody_else_runs_is_not_the_labs_to_kill(run: Runs) -> None:
     done = run("store-down", *QUICK, "--redis-url", "redis://127.0.0.1:1", "--arms", "stateless")
     assert done.code == 4
+
+
+def test_copies_on_other_servers_survive_a_crash_as_far_as_they_were_promised(run: Runs) -> None:
+    done = run("crash", *QUICK, "--shoppers", "60", "--arms", "replicated:1,replicated:1-sync")
+    assert verdicts(done) == {"replicated:1": ("bounded", "held"), "replicated:1-sync": ("kept", "held")}
