@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from secrets import token_hex
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from lb.refusals import LOOP, BadMessage
 from lb.slowstart import SlowStart
 from lb.trust import FOR, Trust, scheme
 from lb.upstream import Lane
+from lb.variation import varied
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -41,6 +43,7 @@ class Balancer:
         self.settings = settings
         self.log = log
         self.routing = routing
+        self.vary = partial(varied, cookie_onward=routing.sticky.cookie_onward)
         self.events = events
         self.counters = Counters()
         self.clients: set[Client] = set()

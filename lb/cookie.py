@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 _VALID = Came.VALID
 _DAY: Final = 86_400
 _DIGITS: Final = 16
+_COOKIE_LINE = re.compile(rb"(?im)^cookie:[^\r]*\r\n")
 _DATED = re.compile(rb"([^|]+)(?:\|(\d{1,12})\|(\d{1,12})(?:\|([0-9a-f]+))?)?")
 
 
@@ -90,16 +91,15 @@ class CookieSticky(Heirs):
         """The request's field lines without our cookie; all others byte for byte."""
         if not any(self._ours.search(line) for line in fields.cookies):
             return fields.block
-        lines = (self._without_ours(line) for line in fields.block.split(b"\r\n"))
-        return b"\r\n".join(line for line in lines if line is not None)
+        return _COOKIE_LINE.sub(lambda line: self.cookie_onward(line[0]), fields.block)
 
-    def _without_ours(self, line: bytes) -> bytes | None:
+    def cookie_onward(self, line: bytes) -> bytes:
         field, _, value = line.partition(b":")
-        if field.lower() != b"cookie":
+        if not self._ours.search(value):
             return line
-        others = [pair for pair in value.split(b";") if not self._ours.match(pair)]
+        others = [pair for pair in value.strip(b" \t\r\n").split(b";") if not self._ours.match(pair)]
         kept = b";".join(others).strip(b" \t")
-        return field + b": " + kept if kept else None
+        return b"%b: %b\r\n" % (field, kept) if kept else b""
 
     def find(self, fields: Fields, now: float, peer: str = "") -> Route:  # noqa: ARG002 - the mode's signature
         """The first cookie of ours whose server can take the request wins; else the first that names

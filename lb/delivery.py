@@ -32,11 +32,12 @@ class Delivery:
     """Always an ``Exchange``, which knows what to do with the answer."""
 
     __slots__ = (
-        "_balancer", "_connection", "_fresh", "_occupies", "_patience", "_phase", "_replay",
+        "_balancer", "_connection", "_fresh", "_message", "_occupies", "_patience", "_phase", "_replay",
         "_request_done", "_trace", "answer", "client", "head", "over", "route", "server",
     )  # fmt: skip
 
-    def __init__(self, balancer: Balancer, client: Client, head: RequestHead) -> None:
+    def __init__(self, balancer: Balancer, client: Client, head: RequestHead, body: bytes = b"") -> None:
+        """``body``: all of it, if it came with the head."""
         fields = head.fields
         self._balancer = balancer
         self.client = client
@@ -46,8 +47,9 @@ class Delivery:
         self.server: Server | None = None
         self._connection: ServerConnection | None = None
         self._phase = _CONNECTING
-        self._replay: Replay | None = None  # of a body only
-        self._request_done = fields.length == 0
+        self._message = head.message + body if body else head.message
+        self._replay: Replay | None = None  # of a body only that comes piece by piece
+        self._request_done = fields.length == len(body)
         self.answer: Answer | None = None
         self._fresh = False
         self._occupies = False
@@ -75,7 +77,7 @@ class Delivery:
         self._request_done = last
         replay = self._replay
         if replay is None:
-            replay = self._replay = Replay(self.head.message, self._balancer.settings.replay_limit)
+            replay = self._replay = Replay(self._message, self._balancer.settings.replay_limit)
         replay.add(payload)
         if self._connection is None:  # all of it is still needed: wait for a server to take it
             self.client.hold(held=replay.is_too_long)
@@ -124,7 +126,7 @@ class Delivery:
             self._await_progress()
         if self._trace is not None:
             self._trace.on_sent()
-        message = self.head.message
+        message = self._message
         if self._replay is not None:
             self.client.hold(held=False)
             message = self._replay.take(keep=self.head.may_repeat)

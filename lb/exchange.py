@@ -165,7 +165,7 @@ class Exchange(Delivery):
         decision = retry.decide(
             self._phase,
             repeatable=self.head.may_repeat,
-            replayable=self._replay.is_whole if self._replay else len(self.head.message) <= limit,
+            replayable=self._replay.is_whole if self._replay else len(self._message) <= limit,
             tries_left=1 + self._balancer.settings.retries - len(self.route.met),
         )
         self.route.left_because = reason.error

@@ -30,7 +30,8 @@ CHUNKED: Final = -1
 UNTIL_CLOSE: Final = -2
 
 TOKEN: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
-FIELDS: Final = rb"(?:" + TOKEN + rb"++:[\t\x20-\x7e\x80-\xff]*+\r\n)*+"
+VALUE: Final = rb"[\t\x20-\x7e\x80-\xff]*+"
+FIELDS: Final = rb"(?:" + TOKEN + rb"++:" + VALUE + rb"\r\n)*+"
 
 #: Fields that ``Connection`` must not be able to take away by naming them.
 PROTECTED: Final = frozenset(

@@ -16,10 +16,10 @@ from lb.body import Body, EndlessBody, body_of
 from lb.diagnosis import diagnose_beginning
 from lb.exchange import Exchange
 from lb.http1 import MAX_HEAD
+from lb.onward import onward, tail
 from lb.refusals import BadMessage, Unanswered, render
 from lb.request import parse_request
 from lb.retry import may_repeat
-from lb.trust import HOST
 
 if TYPE_CHECKING:
     from lb.balancer import Balancer
@@ -144,7 +144,8 @@ class Client(asyncio.Protocol):
                 if self._waits is _NEXT_REQUEST:
                     self._wait_for(Waits.HEAD, self._balancer.settings.head_timeout)
                 return
-            head = parse_request(data[: end + 2], last.fields if last else None, trusted=self._trusted)
+            fields = last.fields if last is not None else None
+            head = parse_request(data[: end + 2], fields, trusted=self._trusted, vary=self._balancer.vary)
             if head.fields.via:
                 self._balancer.refuse_loop(head.fields.via)
         except BadMessage as error:
@@ -158,17 +159,12 @@ class Client(asyncio.Protocol):
     def _prepare(self, head: RequestHead) -> None:
         """Derive what the same head would only lead to again."""
         fields, balancer = head.fields, self._balancer
-        if self._last is None or fields is not self._last.fields:
+        if not fields.onward:
             if self._trusted:
                 self.peer = balancer.trust.client(self._address, fields.claims)
                 self._forwarded = balancer.forwarded_by(self._address, fields.claims)
-            switch = b"Connection: Upgrade\r\nUpgrade: %b\r\n" % fields.upgrade if fields.upgrade else b""
-            # HTTP/1.0 may come without a Host, but goes on as 1.1, which always has one (RFC 9112 3.2).
-            named = fields.claims.get(HOST, fields.host)
-            host = b"X-Forwarded-Host: %b\r\n" % named if fields.host else b"Host: \r\n"
-            fields.onward = b" HTTP/1.1\r\n%b%b%b\r\n" % (
-                balancer.routing.sticky.onward(fields), self._forwarded + switch, host,
-            )  # fmt: skip
+            fields.tail = tail(fields, self._forwarded)
+            fields.onward = onward(balancer.routing.sticky.onward(fields), fields.tail)
         keyed = balancer.settings.retry_keyed
         head.may_repeat = may_repeat(head.method, has_key=fields.has_key, retry_keyed=keyed)
         head.message = b"%b %b%b" % (head.method, head.target, fields.onward)
@@ -178,12 +174,15 @@ class Client(asyncio.Protocol):
         balancer = self._balancer
         balancer.counters.requests += 1
         self._waits = _EXCHANGE
-        exchange = self.exchange = Exchange(balancer, self, head)
-        if head.fields.length == 0:
+        length, body = head.fields.length, b""
+        if 0 < length <= len(self._unread):  # a small body usually comes with its head
+            body, self._unread = self._unread[:length], self._unread[length:]
+        exchange = self.exchange = Exchange(balancer, self, head, body)
+        if length == len(body):
             self._body = None
             exchange.start()
         else:
-            self._begin_body(exchange, head.fields.length)
+            self._begin_body(exchange, length)
 
     def _begin_body(self, exchange: Exchange, length: int) -> None:
         body = self._body = body_of(length)

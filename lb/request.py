@@ -3,7 +3,8 @@
 A client that keeps its connection repeats itself: from request to request often nothing but the
 request line changes, or not even that. So a head is read in two parts: a request line may be known
 from anybody's request, and the part after the target is read again only when its bytes differ from
-those of the connection's last request.
+those of the connection's last request, and only in the lines that do where these decide little
+(``variation``).
 """
 
 from __future__ import annotations
@@ -28,14 +29,16 @@ from lb.http1 import (
 from lb.refusals import BadMessage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from lb.learned import Binding
+
+    Vary = Callable[["Fields", bytes], "Fields | None"]
 
 _START = re.compile(rb"(" + TOKEN + rb"++) ([\x21\x22\x24-\x7e]++) ")
 _VERSION: Final = b" HTTP/"
 _REST = re.compile(rb"HTTP/1\.\d\r\n(" + FIELDS + rb")")
-_FIND = finder(
+FIND = finder(
     rb"host|cookie|content-length|transfer-encoding|connection|expect|idempotency-key|upgrade|te|trailer"
     rb"|keep-alive|proxy-connection|proxy-authorization|forwarded|x-forwarded-(?:for|proto|host|port)"
     rb"|content_length|transfer_encoding|http2-settings|via"
@@ -66,7 +69,7 @@ class Fields:
 
     __slots__ = (
         "block", "claims", "cookies", "expects_continue", "has_key", "host", "is_http10", "keep_alive", "key",
-        "length", "marks", "onward", "raw", "sessions", "tie", "upgrade", "via",
+        "length", "lines", "marks", "onward", "parts", "raw", "sessions", "tail", "tie", "upgrade", "via",
     )  # fmt: skip
 
     def __init__(self, raw: bytes, block: bytes) -> None:
@@ -84,7 +87,9 @@ class Fields:
         #: What a trusted proxy says of the client, by lower-case name.
         self.claims: dict[bytes, bytes] = _NO_CLAIMS
         #: Filled in by those who derive something from the fields, so that they do it only once.
-        self.onward = b""
+        self.onward = self.tail = b""
+        self.lines: list[bytes] | None = None
+        self.parts: list[bytes] | None = None
         self.sessions: tuple[str, ...] | None = None
         self.key: bytes | None = None
         self.marks: tuple[bytes, ...] | None = None
@@ -108,10 +113,13 @@ class RequestHead:
         self.may_repeat = False
 
 
-def parse_request(head: bytes, last: Fields | None = None, *, trusted: bool = False) -> RequestHead:
+def parse_request(
+    head: bytes, last: Fields | None = None, *, trusted: bool = False, vary: Vary | None = None
+) -> RequestHead:
     """Read ``head``, which ends with the CRLF of its last line; ``last`` is of the request before.
 
-    ``trusted``: it came from a proxy whose word about its client is taken.
+    ``trusted``: it came from a proxy whose word about its client is taken. ``vary`` is asked first for
+    fields that differ from the last ones.
     """
     version = head.find(_VERSION) + 1
     start = _start(head[:version])
@@ -119,12 +127,15 @@ def parse_request(head: bytes, last: Fields | None = None, *, trusted: bool = Fa
         raise diagnose_request(head)
     method, target = start
     raw = head[version:]
-    fields = last if last is not None and last.raw == raw else _read_fields(head, raw, trusted=trusted)
     if target[0] != _SLASH or method == b"CONNECT":
-        target, fields = _settle_target(method, target, fields)
-    elif len(target) > MAX_TARGET:
+        target, fields = _settle_target(method, target, _read_fields(head, raw, trusted=trusted))
+        return RequestHead(method, target, fields)
+    if len(target) > MAX_TARGET:
         raise BadMessage(414, f"the target is {len(target)} bytes long; at most {MAX_TARGET} are taken")
-    return RequestHead(method, target, fields)
+    if last is not None and last.raw == raw:
+        return RequestHead(method, target, last)
+    varied = vary(last, raw) if vary is not None and last is not None else None
+    return RequestHead(method, target, varied or _read_fields(head, raw, trusted=trusted))
 
 
 @lru_cache(maxsize=1024)
@@ -143,7 +154,7 @@ def _read_fields(head: bytes, raw: bytes, *, trusted: bool = False) -> Fields:
         raise BadMessage(431, f"the head has {count} fields; at most {MAX_FIELDS} are taken")
     hosts: list[bytes] = []
     others: dict[bytes, list[bytes]] = {}
-    for name, padded in _FIND.findall(raw):
+    for name, padded in FIND.findall(raw):
         value = padded.rstrip(b" \t")
         match name.lower():
             case b"host":
@@ -225,6 +236,7 @@ def _settle_target(method: bytes, target: bytes, fields: Fields) -> tuple[bytes,
     version = b"HTTP/1.0\r\n" if fields.is_http10 else b"HTTP/1.1\r\n"
     # Its lines were cleaned of this hop's fields before, and with them of what they said.
     hosted = _read_fields(b"", version + lines, trusted=True)
+    hosted.raw = b""  # nobody sent these lines
     hosted.claims = fields.claims
     hosted.length, hosted.keep_alive, hosted.upgrade = fields.length, fields.keep_alive, fields.upgrade
     return path if path.startswith(b"/") else b"/" + path, hosted

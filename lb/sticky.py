@@ -55,6 +55,10 @@ class Sticky(Protocol):
         """The request's field lines as a server is to get them."""
         ...
 
+    def cookie_onward(self, line: bytes) -> bytes:
+        """The same of one ``Cookie`` line, its CRLF included; empty if nothing of it goes on."""
+        ...
+
     def find(self, fields: Fields, now: float, peer: str = "") -> Route:
         """The tie of a request from ``peer``, an address."""
         ...
@@ -92,6 +96,9 @@ class _Undressed:
 
     def onward(self, fields: Fields) -> bytes:
         return fields.block
+
+    def cookie_onward(self, line: bytes) -> bytes:
+        return line
 
     def dress(self, route: Route, server: Server, head: ResponseHead) -> tuple[bytes, bytes]:  # noqa: ARG002
         return head.block, b""

@@ -94,7 +94,8 @@ Ours runs with everything on that costs something for each request: the tie of i
 the letter, `Via` and `X-Forwarded-*`, retries with replay, health checks, all time limits, counters, the
 admin API, the `X-Lab-*` fields that HAProxy does not make. HAProxy ties by a cookie of its own, checks,
 forwards with `option forwardfor` and tries a failed connection again, which is its default; what was sent
-it never sends twice. nginx hashes the cart's cookie and forwards, and its free edition has no health checks. Nobody writes a request log: ours is off unless asked for, as is theirs here.
+it never sends twice. nginx hashes the cart's cookie and forwards; its free edition has no health checks.
+Nobody writes a request log: ours is off unless asked for, as is theirs here.
 
 {said}
 """
