@@ -21,7 +21,8 @@ TAIL = b"Via: 1.1 lb\r\n\r\n"
 COOKIE = CookieSticky(CookieForm(), Pool(lambda: 0.0), Failover.REBALANCE, lambda: 0.0, app_cookie="sid")
 LINES = [
     b"Host: shop", b"Host: other", b"HOST: shop", b"host:a/b",
-    b"Cookie: a=1", b"Cookie: a=1; LABSRV=s1", b"cookie: LABSRV=s2", b"Cookie: LABSRV=s1;  b=2", b"Cookie: a=2",
+    b"Cookie: a=1", b"Cookie: a=1; LABSRV=s1", b"cookie: LABSRV=s2", b"Cookie: LABSRV=s1;  b=2",
+    b"Cookie: a=2",
     b"Content-Length: 5", b"Content-Length: 0", b"Content-Length:  17 ", b"Content-Length: +5",
     b"Content-Length: 5, 5", b"content-length: 8", b"Content_Length: 7",
     b"Transfer-Encoding: chunked", b"Transfer-Encoding: gzip",
