@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter, Request, Response
 
 from services.cart import answers, body, openapi
+from services.cart.direct import Direct
 from services.cart.errors import BadBody, BadKey
 from services.cart.model import Change, Verb
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from services.cart.session import Session
     from services.cart.shop import Shop
 
-router = APIRouter(tags=["cart"])
+router = APIRouter(tags=["cart"], route_class=Direct)
 #: Read from the path by hand: declaring it would load pydantic's whole first version at start.
 _ITEM = "/cart/items/{sku}"
 _KEY_MAX = 255

@@ -33,6 +33,7 @@ from redis.exceptions import (
 )
 
 from services.cart.config import BadSetting
+from services.cart.couriers import Call, Couriers
 from services.cart.errors import StoreCut
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ class Store:
             )
         except ValueError as problem:
             raise BadSetting("store_url", f"this is no store's URL: {problem}") from None
+        self._couriers = Couriers(self._pool, most=config.store_connections, timeout=self._timeout)
 
     async def run(self, script: Script, keys: Sequence[str], *arguments: str | int) -> Any:
         """Run a script; one the store has forgotten (a restart does that) is sent in full."""
@@ -104,6 +106,7 @@ class Store:
             await self.call("PING")
 
     async def close(self) -> None:
+        await self._couriers.close()
         await self._pool.aclose()
 
     async def call(self, *command: str | int) -> Any:
@@ -121,24 +124,19 @@ class Store:
         return answer
 
     async def _send(self, *command: str | int) -> Any:
-        sent = False
+        call = Call(command)
         try:
             async with asyncio.timeout(self._timeout):
-                connection = await self._pool.get_connection()  # type: ignore[no-untyped-call]  # no hints in redis-py
-                try:
-                    sent = True
-                    await connection.send_command(*command)
-                    return await connection.read_response()
-                finally:
-                    await self._pool.release(connection)
+                self._couriers.carry(call)
+                return await call.answer
         except NoScriptError:
             raise
         except TimeoutError:
             message = f"The store did not answer within {self._timeout:g} s."
-            raise StoreCut(message, attempted=sent) from None
+            raise StoreCut(message, attempted=call.was_sent) from None
         except (RedisError, OSError) as problem:
             message = f"The store cannot be used: {str(problem).rstrip('.')}."
-            raise StoreCut(message, attempted=sent and not _is_refusal(problem)) from problem
+            raise StoreCut(message, attempted=call.was_sent and not _is_refusal(problem)) from problem
 
 
 def _is_refusal(problem: Exception) -> bool:

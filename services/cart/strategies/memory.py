@@ -45,7 +45,8 @@ class Kept:
     used: float
     cart: Cart = field(default_factory=Cart)
     records: dict[str, Record] = field(default_factory=dict)
-    orders: deque[Order] = field(default_factory=lambda: deque(maxlen=_ORDERS_MAX))
+    #: None until the first: an empty deque is larger than all the rest.
+    orders: deque[Order] | None = None
 
 
 class Memory:
@@ -90,6 +91,7 @@ class Memory:
         order = None
         if ask.change.verb is Verb.CHECKOUT:
             order = order_of(kept.cart, ask.order_id, self._prices)
+            kept.orders = kept.orders or deque(maxlen=_ORDERS_MAX)
             kept.orders.append(order)
         kept.cart = cart
         self._sessions[session] = kept
