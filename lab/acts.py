@@ -53,6 +53,13 @@ JUDGE = Act(
     "one verdict an arm",
 )
 
+#: Where an orchestrator heals, which does not wait to be asked.
+REPLACED = Act(
+    HEAL.name,
+    "Swarm has put a new task in the dead server's place. What the old one had in memory is gone.",
+    "when was it replaced, and what does the new server hold?",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Story:

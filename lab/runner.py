@@ -18,7 +18,7 @@ from lab.alongside import alongside
 from lab.capacity import rate_for_each
 from lab.cluster.ports import StoreFigures, TellsStore
 from lab.errors import Aborted
-from lab.faults import FAULTS
+from lab.faults import FAULTS, story_of
 from lab.faults.together import together
 from lab.gate import steady
 from lab.history import History, Kind, Outcome
@@ -131,9 +131,9 @@ class Run:
             else:
                 await asyncio.gather(*shopping)
                 await self.pace.look(1.0)
-            if FAULTS[last.fault].story.heal:
+            if heal := self._story_of(last.fault).heal:
                 await self.pace.before(acts.HEAL.name)
-                self._announce(FAULTS[last.fault].story.heal or acts.HEAL)
+                self._announce(heal)
 
     async def _until_the_crash(self, crowds: list[Crowd], plan: Plan, clock: PlanClock) -> None:
         """Until the planned moment, in the middle of the rush that fills the servers' hands.
@@ -171,7 +171,10 @@ class Run:
 
     @property
     def _story(self) -> Story:
-        return FAULTS[self.settings.injections[0].fault].story
+        return self._story_of(self.settings.injections[0].fault)
+
+    def _story_of(self, fault: str) -> Story:
+        return story_of(fault, self.settings.platform)
 
     def _faults(self, name: str) -> list[ServerFault]:
         kind = FAULTS[name]

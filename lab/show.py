@@ -17,7 +17,7 @@ from lab.cluster.family import Family
 from lab.cluster.limits import raise_file_limit
 from lab.cluster.processes import open_sites
 from lab.errors import LabError
-from lab.faults import FAULTS
+from lab.faults import story_of
 from lab.interruption import interruptible
 from lab.judging import find
 from lab.onrush import Onrush
@@ -194,12 +194,16 @@ class Show:
             from lab.cluster.compose.stack import open_stack  # noqa: PLC0415 - the SDK, only where asked for
 
             return open_stack(arms, family, clock=self._now, on_change=self._timeline.record)
+        if self._settings.platform is Platform.SWARM:
+            from lab.cluster.swarm.stack import open_swarm  # noqa: PLC0415 - the same
+
+            return open_swarm(arms, family, clock=self._now, on_change=self._timeline.record)
         redis_url = self._settings.redis_url
         return open_sites(arms, family, redis_url=redis_url, clock=self._now, on_change=self._timeline.record)
 
     def _frame(self, settings: RunSettings, number: int) -> RunBegan:
         scenario = settings.scenario
-        played = FAULTS[settings.fault].story.acts if settings.fault else acts.CALM
+        played = story_of(settings.fault, settings.platform).acts if settings.fault else acts.CALM
         return RunBegan(
             self._now(),
             scenario.name,

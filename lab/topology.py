@@ -15,6 +15,7 @@ class Platform(StrEnum):
 
     PROCESSES = "processes"
     DOCKER = "docker"
+    SWARM = "swarm"
 
     @property
     def flag(self) -> str:
@@ -29,6 +30,7 @@ class Platform(StrEnum):
 _PLATFORM_WORDS = {
     Platform.PROCESSES: "with plain processes",
     Platform.DOCKER: "in containers (--docker)",
+    Platform.SWARM: "on Docker Swarm (--swarm)",
 }
 
 #: What can tie a shopper to a server, and what becomes of a tied request whose server is gone.

@@ -104,7 +104,12 @@ class BalancedSite:
             elif event["kind"] == "server":
                 at = self._clock() - (time.time() - event["at"])
                 change = ServerChanged(at, self.arm.name, event["server"], event["to"], event["cause"] or "")
-                self._on_change(change)
+                if renamed := await self._renamed(change):
+                    self._on_change(renamed)
+
+    async def _renamed(self, change: ServerChanged) -> ServerChanged | None:
+        """By the server's name in the lab, where the balancer has its own; None to say nothing of it."""
+        return change
 
 
 async def together(*steps: Coroutine[Any, Any, object]) -> None:

@@ -46,21 +46,36 @@ docker_option = click.option(
 )
 
 
+swarm_option = click.option(
+    "--swarm", is_flag=True, help="On Docker Swarm, which replaces a dead server by itself."
+)
+
+
 only_docker_option = click.option("--docker", is_flag=True, help="Only sites in containers.")
 
 
-def platform_for(*, docker: bool, lb: str, redis_url: str | None) -> Platform:
+def asked_platform(*, docker: bool, swarm: bool = False) -> Platform:
+    if docker and swarm:
+        raise UsageProblem(
+            "--docker starts containers by Compose and --swarm by Docker Swarm: give one of the two."
+        )
+    return Platform.SWARM if swarm else Platform.DOCKER if docker else Platform.PROCESSES
+
+
+def platform_for(asked: Platform, *, lb: str, redis_url: str | None) -> Platform:
     """Where the programs are to live; what cannot be had there is refused before anything starts."""
-    if not docker:
-        return Platform.PROCESSES
+    if asked is Platform.PROCESSES:
+        return asked
     if lb != OURS:
         raise UsageProblem(f"--lb {lb} runs as a process of this machine; in containers it is --lb {OURS}.")
     if redis_url:
         raise UsageProblem(
             "--redis-url names a store that the containers cannot reach, for the network of their store is "
-            "closed: leave out one of --redis-url and --docker."
+            f"closed: leave out one of --redis-url and {asked.flag}."
         )
-    from lab.cluster.compose.engine import require  # noqa: PLC0415 - the SDK, only where it is asked for
-
+    if asked is Platform.SWARM:
+        from lab.cluster.swarm.stack import require  # noqa: PLC0415 - the SDK, only where it is asked for
+    else:
+        from lab.cluster.compose.engine import require  # noqa: PLC0415 - the same
     require()
-    return Platform.DOCKER
+    return asked

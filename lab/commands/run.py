@@ -13,7 +13,7 @@ from lab.arms import GRAMMAR, read_arms
 from lab.cluster.abilities import check_strategies
 from lab.cluster.foreign.finding import find
 from lab.commands.help_pages import exit_code_table
-from lab.commands.parameters import Named, Share, docker_option, platform_for
+from lab.commands.parameters import Named, Share, asked_platform, docker_option, platform_for, swarm_option
 from lab.commands.what_to_try import own_command
 from lab.errors import UsageProblem
 from lab.faults import FAULTS
@@ -68,6 +68,7 @@ Examples:
     help="The balancer: the lab's, or one from PATH.",
 )
 @docker_option
+@swarm_option
 @click.option("--seed", type=click.IntRange(0), help="Same seed, same shoppers. Default: a new one, printed.")
 @click.option(
     "--crash",
@@ -114,7 +115,7 @@ Examples:
 )
 def run(
     scenario: Scenario, *, arms: str | None, at_once: int | None, servers: int, lb: str, docker: bool,
-    seed: int | None, crash: str | None, fault: str | None, fast: bool, step: bool, plain: bool,
+    swarm: bool, seed: int | None, crash: str | None, fault: str | None, fast: bool, step: bool, plain: bool,
     as_json: bool, no_input: bool, expect: str | None, shoppers: int | None, keyless: int, runs: Path,
     redis_url: str | None,
 ) -> int:  # fmt: skip
@@ -142,9 +143,9 @@ def run(
     check_strategies(chosen)
     target = Target(crash or scenario.crash)
     target.check(chosen[0].server_names)
-    platform = Platform.DOCKER if docker else Platform.PROCESSES
+    platform = asked_platform(docker=docker, swarm=swarm)
     fault = _fault(scenario, fault, chosen, platform)
-    platform = platform_for(docker=docker, lb=lb, redis_url=redis_url)
+    platform = platform_for(platform, lb=lb, redis_url=redis_url)
     settings = RunSettings(
         scenario=scenario, arms=chosen, target=target, keyless=keyless, fast=fast,
         shoppers=_shoppers(scenario, shoppers),

@@ -17,7 +17,7 @@ from lab.cluster.foreign.finding import find
 from lab.cluster.registry import Registry
 from lab.cluster.standing import Description
 from lab.commands.help_pages import exit_codes_mean
-from lab.commands.parameters import Named, docker_option, platform_for
+from lab.commands.parameters import Named, asked_platform, docker_option, platform_for
 from lab.commands.what_to_try import own_command, page
 from lab.errors import EnvironmentProblem
 from lab.report.folder import RunFolder
@@ -105,7 +105,7 @@ def up(
     _refuse_a_second(mode, registry)
     for number, flag in ((port, "--port"), (admin_port, "--admin-port")):
         _require_free(number, flag, registry)
-    platform = platform_for(docker=docker, lb=lb, redis_url=redis_url)
+    platform = platform_for(asked_platform(docker=docker), lb=lb, redis_url=redis_url)
     folder = RunFolder.create(runs.absolute(), f"up-{mode}").path
     options: dict[str, Any] = {
         "mode": mode,

@@ -6,8 +6,10 @@ undid, and heals under its own time limit even when the run around it is cancell
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from lab import acts
 from lab.faults.cut import CutFromBalancer, CutFromStore
 from lab.faults.endpoint import Endpoint
 from lab.faults.kill import Kill
@@ -15,10 +17,12 @@ from lab.faults.pause import Pause
 from lab.faults.restart import Restart
 from lab.faults.stop import Stop
 from lab.faults.store_kill import StoreKill
+from lab.topology import Platform
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from lab.acts import Story
     from lab.faults.fault import ServerFault
 
 #: Fault by the name that ``--fault`` takes.
@@ -26,6 +30,15 @@ FAULTS: Mapping[str, type[ServerFault]] = {
     fault.name: fault
     for fault in (Kill, Endpoint, Stop, Restart, Pause, CutFromBalancer, CutFromStore, StoreKill)
 }
+
+
+def story_of(fault: str, platform: Platform) -> Story:
+    """The acts of ``fault`` there: on Swarm nobody is started again by hand."""
+    story = FAULTS[fault].story
+    if platform is Platform.SWARM and story.heal:
+        return replace(story, heal=acts.REPLACED)
+    return story
+
 
 __all__ = [
     "FAULTS",
@@ -37,4 +50,5 @@ __all__ = [
     "Restart",
     "Stop",
     "StoreKill",
+    "story_of",
 ]

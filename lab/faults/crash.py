@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lab.faults.fault import ServerFault
+from lab.topology import Platform
 
 if TYPE_CHECKING:
     from lab.cluster.ports import Starts
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 @dataclass(slots=True)
 class ServerCrash(ServerFault):
     undid = "back, memory empty"
+    platforms = frozenset(Platform)
 
     site: Starts
 

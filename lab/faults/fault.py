@@ -38,6 +38,9 @@ class ServerFault(ABC):
     story: ClassVar[Story] = acts.CRASHED
     platforms: ClassVar[frozenset[Platform]] = frozenset({Platform.PROCESSES, Platform.DOCKER})
     elsewhere: ClassVar[str] = ""
+    on_swarm: ClassVar[str] = (
+        "Swarm itself replaces what does not answer. There it is kill, endpoint, stop or restart"
+    )
     on_store: ClassVar[bool] = False
 
     arm: str
@@ -58,6 +61,8 @@ class ServerFault(ABC):
         """Why it has no place in a run of ``arms`` there, or None."""
         if platform in cls.platforms:
             return None
+        if platform is Platform.SWARM:
+            return f"--fault {cls.name} is not possible {platform.words}: {cls.on_swarm}."
         places = " or ".join(place.flag for place in Platform if place in cls.platforms)
         return f"--fault {cls.name} is not possible {platform.words}: {cls.elsewhere}. It is {places}."
 

@@ -11,6 +11,7 @@ import os
 import secrets
 import shlex
 import subprocess
+import sys
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -126,6 +127,64 @@ class Project:
     def ask(self, service: str, script: str) -> str:
         """Run a line of Python in a container."""
         return must("docker", "exec", self.container(service), "python3", "-c", script)
+
+
+@dataclass
+class Lab:
+    """``cartlab`` with a registry and a folder of runs that nobody else has."""
+
+    home: Path
+    docker: Callable[..., str]
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    @property
+    def registry(self) -> Path:
+        return self.home / "state"
+
+    def start(self, *words: str, **settings: str) -> subprocess.Popen[str]:
+        popen = subprocess.Popen(
+            [sys.executable, "-P", "-m", "lab", *words],
+            env={**os.environ, "CARTLAB_STATE": str(self.registry), **settings},
+            cwd=self.home, text=True, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        self.started.append(popen)
+        return popen
+
+    def cartlab(self, *words: str) -> tuple[int, str]:
+        popen = self.start(*words)
+        said, _ = popen.communicate(timeout=500)
+        return popen.returncode, said
+
+    def containers(self) -> list[str]:
+        return self._ours("ps", "--all", "--format", "{{.Names}}")
+
+    def left_over(self) -> list[str]:
+        name = ("--format", "{{.Name}}")
+        of_swarm = ("service", "secret") if self.swarm() == "active" else ()
+        kinds = ("network", "volume", *of_swarm)
+        return [*self.containers(), *(found for kind in kinds for found in self._ours(kind, "ls", *name))]
+
+    def swarm(self) -> str:
+        """``active`` or ``inactive``."""
+        return self.docker("info", "--format", "{{.Swarm.LocalNodeState}}")
+
+    @property
+    def folder(self) -> Path:
+        return (self.home / "runs" / "latest").resolve()
+
+    def _ours(self, *words: str) -> list[str]:
+        return self.docker(*words, "--filter", f"label=cartlab.registry={self.registry}").split()
+
+
+@pytest.fixture
+def lab(docker: Callable[..., str], tmp_path: Path) -> Iterator[Lab]:
+    lab = Lab(tmp_path, docker)
+    yield lab
+    for popen in lab.started:
+        popen.kill()
+        popen.communicate()
+    lab.cartlab("down", "--docker")
 
 
 @contextmanager

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,65 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from tests.docker.conftest import Lab
+
     Docker = Callable[..., str]
     WaitUntil = Callable[..., None]
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.usefixtures("images")]
 QUICK = ("--docker", "--fast", "--no-input", "--plain", "--shoppers", "60", "--seed", "11")
-
-
-@dataclass
-class Lab:
-    """``cartlab`` with a registry and a folder of runs that nobody else has."""
-
-    home: Path
-    docker: Docker
-    started: list[subprocess.Popen[str]] = field(default_factory=list)
-
-    @property
-    def registry(self) -> Path:
-        return self.home / "state"
-
-    def start(self, *words: str, **settings: str) -> subprocess.Popen[str]:
-        popen = subprocess.Popen(
-            [sys.executable, "-P", "-m", "lab", *words],
-            env={**os.environ, "CARTLAB_STATE": str(self.registry), **settings},
-            cwd=self.home, text=True, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )  # fmt: skip
-        self.started.append(popen)
-        return popen
-
-    def cartlab(self, *words: str) -> tuple[int, str]:
-        popen = self.start(*words)
-        said, _ = popen.communicate(timeout=500)
-        return popen.returncode, said
-
-    def containers(self) -> list[str]:
-        return self._ours("ps", "--all", "--format", "{{.Names}}")
-
-    def left_over(self) -> list[str]:
-        name = ("--format", "{{.Name}}")
-        return [
-            *self.containers(), *self._ours("network", "ls", *name), *self._ours("volume", "ls", *name)
-        ]  # fmt: skip
-
-    @property
-    def folder(self) -> Path:
-        return (self.home / "runs" / "latest").resolve()
-
-    def _ours(self, *words: str) -> list[str]:
-        return self.docker(*words, "--filter", f"label=cartlab.registry={self.registry}").split()
-
-
-@pytest.fixture
-def lab(docker: Docker, tmp_path: Path) -> Iterator[Lab]:
-    lab = Lab(tmp_path, docker)
-    yield lab
-    for popen in lab.started:
-        popen.kill()
-        popen.communicate()
-    lab.cartlab("down", "--docker")
 
 
 @contextmanager
@@ -120,6 +64,8 @@ def test_nothing_outlives_a_driver_that_was_killed(lab: Lab, wait_until: WaitUnt
     driver.send_signal(signal.SIGKILL)
     driver.wait()
     wait_until(lambda: not lab.left_over(), "the sweeper has removed it all", within=60)
+    for name in ("sticky-lb", "sticky-server-1", "sticky-server-3"):
+        assert "listening" in (lab.folder / "log" / f"{name}.log").read_text()
 
 
 def test_a_driver_killed_while_it_starts_leaves_nothing(lab: Lab, wait_until: WaitUntil) -> None:

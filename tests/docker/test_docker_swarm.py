@@ -1,9 +1,10 @@
-"""The stateless site on Swarm, a real orchestrator: it grows, shrinks and loses a task under load."""
+"""Swarm, a real orchestrator: whole runs, and a site that grows, shrinks and loses a task under load."""
 
 from __future__ import annotations
 
 import json
 import secrets
+import signal
 import socket
 import subprocess
 import threading
@@ -15,7 +16,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.docker.conftest import Run
+    from tests.docker.conftest import Lab, Run
 
 
 #: A cart line holds 99 of a kind.
@@ -51,14 +52,78 @@ def is_ready(stack: Stack) -> bool:
         return False
 
 
+QUICK = ("--swarm", "--fast", "--no-input", "--plain", "--shoppers", "60", "--seed", "11")
+IN_A_SWARM = "this engine is in a swarm already, which the tests leave alone"
+
+
+@pytest.fixture
+def no_swarm(docker: Callable[..., str], images: tuple[str, ...]) -> None:
+    """Asked for only before ``swarm``, which stays to the end of this file."""
+    if docker("info", "--format", "{{.Swarm.LocalNodeState}}") != "inactive":
+        pytest.skip(IN_A_SWARM)
+
+
+@pytest.mark.usefixtures("no_swarm")
+def test_swarm_replaces_a_killed_server_and_both_stories_are_told(lab: Lab) -> None:
+    code, said = lab.cartlab("run", "crash", *QUICK, "--servers", "2")
+    assert code == 0, said
+    results = json.loads((lab.folder / "results.json").read_text())
+    sticky, stateless = (results["arms"][arm]["ledger"] for arm in ("sticky", "stateless"))
+    assert sticky["carts"]["lost"] == sticky["at_risk"] > 0
+    assert stateless["carts"]["lost"] == 0
+    assert "--swarm" in results["repeat"]
+    assert len(results["faults"]) == 2
+    for fault in results["faults"]:
+        assert fault["end"]
+        arm, victim = fault["arm"], fault["target"]
+        assert victim in results["arms"][arm]["topology"]["servers"]
+        logs = {path.name for path in (lab.folder / "log").glob(f"{arm}-{victim}*.log")}
+        assert len(logs) == 2, "of the one that died, and of the one that Swarm put in its place"
+    assert "put a new task in the dead server's place" in said
+    assert not lab.left_over()
+    assert lab.swarm() == "inactive"
+
+
+@pytest.mark.usefixtures("no_swarm")
+def test_nothing_of_a_stack_outlives_a_driver_that_was_killed(
+    lab: Lab, wait_until: Callable[..., None]
+) -> None:
+    driver = lab.start("run", "crash", *QUICK, "--arms", "sticky", "--servers", "2")
+    assert driver.stdout
+    for line in driver.stdout:
+        if " fault " in line:
+            break
+    assert lab.left_over()
+    driver.send_signal(signal.SIGKILL)
+    driver.wait()
+    wait_until(lambda: lab.swarm() == "inactive", "the sweeper has left the swarm", within=90)
+    assert not lab.left_over()
+    logs = [path.read_text() for path in (lab.folder / "log").glob("sticky-server-*.log")]
+    assert sum("listening" in log for log in logs) >= 2
+
+
 @pytest.fixture(scope="module")
 def swarm(docker: Callable[..., str], images: tuple[str, ...]) -> Iterator[None]:
     """A swarm of one node; one that this engine is already in is somebody's, and is left alone."""
     if docker("info", "--format", "{{.Swarm.LocalNodeState}}") != "inactive":
-        pytest.skip("this engine is in a swarm already, which the tests leave alone")
+        pytest.skip(IN_A_SWARM)
     docker("swarm", "init", "--advertise-addr", "127.0.0.1")
     yield
     docker("swarm", "leave", "--force")
+
+
+@pytest.mark.usefixtures("swarm")
+def test_a_swarm_that_is_there_is_used_and_left_as_it_was(lab: Lab, docker: Callable[..., str]) -> None:
+    strange = ("service", "create", "--detach", "--quiet", "--no-resolve-image", "--network", "host")
+    theirs = docker(*strange, "cart-chaos-lab/cart", "sleep", "600")
+    try:
+        code, said = lab.cartlab("run", "calm", *QUICK, "--arms", "stateless", "--servers", "2")
+        assert code == 0, said
+        assert docker("service", "ls", "--quiet").split() == [theirs[:12]]
+        assert not lab.left_over()
+        assert lab.swarm() == "active"
+    finally:
+        docker("service", "rm", theirs)
 
 
 @pytest.fixture

@@ -21,6 +21,8 @@ ROOMS = ("lab", "lb", "services")
 PURE = (
     "lab/acts.py",
     "lab/cluster/compose/blueprint.py",
+    "lab/cluster/swarm/blueprint.py",
+    "lab/cluster/swarm/tasks.py",
     "lab/arms.py",
     "lab/claims.py",
     "lab/comparison.py",

@@ -36,7 +36,7 @@ _LOOPBACK = "127.0.0.1"
 #: Seconds, four times the balancer's default. To break one container an engine works for a second or two
 #: on all cores; a server that is only slow meanwhile must not be called down, for that moves its shoppers.
 #: A killed server is known at once all the same, since it refuses connections.
-_CHECK_TIMEOUT = "2"
+CHECK_TIMEOUT = "2"
 
 Service = dict[str, Any]
 
@@ -109,7 +109,7 @@ def _balancer(like: Service, arm: Arm, ports: Ports) -> Service:
         "LB_BALANCE": arm.balance,
         "LB_FAILOVER": arm.failover,
         "LB_ADMIN": f"{admin}:{ADMIN_PORT}",
-        "LB_CHECK_TIMEOUT": _CHECK_TIMEOUT,
+        "LB_CHECK_TIMEOUT": CHECK_TIMEOUT,
     }
     service["labels"] = {ARM: arm.name, ROLE: "balancer", NAME: "lb"}
     service["networks"] = {front_network(arm): {}, "outside": {"aliases": [admin]}}
@@ -119,7 +119,7 @@ def _balancer(like: Service, arm: Arm, ports: Ports) -> Service:
 
 def _server(like: Service, arm: Arm, name: str) -> Service:
     service = deepcopy(like)
-    service["environment"] |= {"CART_ID": name, "CART_STRATEGY": arm.strategy, **_option(arm)}
+    service["environment"] |= {"CART_ID": name, "CART_STRATEGY": arm.strategy, **option(arm)}
     service["labels"] = {ARM: arm.name, ROLE: "server", NAME: name}
     service["networks"] = {front_network(arm): {}, LAB_NETWORK: {}}
     service["ports"] = [_published(SERVER_PORT, 0)]
@@ -140,7 +140,7 @@ def _store(like: Service, arm: Arm) -> Service:
     return service
 
 
-def _option(arm: Arm) -> dict[str, str]:
+def option(arm: Arm) -> dict[str, str]:
     """The strategy's flags as the environment names that stand for them."""
     flags = STRATEGIES[arm.strategy].options.get(arm.option, ())
     return {

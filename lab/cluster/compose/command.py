@@ -65,15 +65,15 @@ def engine_address() -> str:
     return done.stdout.strip() or "unix:///var/run/docker.sock"
 
 
-def pattern() -> dict[str, Any]:
-    """The repository's Compose file, resolved, with both sites in it."""
+def pattern(name: str = "docker-compose.yml") -> dict[str, Any]:
+    """One of the repository's Compose files, resolved, with every site in it."""
     root = repository()
     done = _docker(
-        *("compose", "--file", str(root / "docker-compose.yml"), "--profile", "sticky"),
+        *("compose", "--file", str(root / name), "--profile", "sticky"),
         *("--profile", "stateless", "config", "--format", "json"),
     )
     if done.returncode:
-        raise NoDocker(f"'docker compose config' should resolve docker-compose.yml; {done.stderr.strip()}")
+        raise NoDocker(f"'docker compose config' should resolve {name}; {done.stderr.strip()}")
     resolved: dict[str, Any] = json.loads(done.stdout)
     return resolved
 
@@ -81,6 +81,16 @@ def pattern() -> dict[str, Any]:
 def up_command(file: Path) -> list[str]:
     words = ["docker", "compose", "--project-directory", str(repository()), "--file", str(file)]
     return [*words, "--progress", "plain", "up", "--detach", "--build", "--quiet-pull"]
+
+
+def build_command() -> list[str]:
+    """Both images, from the sources as they are now: quick where nothing has changed."""
+    words = ["docker", "compose", "--project-directory", str(repository())]
+    return [*words, "--profile", "sticky", "--progress", "plain", "build", "sticky-lb", "keys"]
+
+
+def deploy_command(file: Path, stack: str) -> list[str]:
+    return ["docker", "stack", "deploy", "--compose-file", str(file), "--resolve-image", "never", stack]
 
 
 def why_up_failed(last_lines: list[str]) -> str:

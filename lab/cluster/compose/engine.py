@@ -49,7 +49,7 @@ class Engine:
             raise NoDocker(f"The Docker Engine was there and does not answer any more: {problem}") from None
 
     async def containers(self, **labels: str) -> list[Container]:
-        return await self.do(self.client.containers.list, all=True, filters={"label": _filter(labels)})
+        return await self.do(self.client.containers.list, all=True, filters={"label": labelled(labels)})
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -84,7 +84,7 @@ def running(run: str) -> dict[str, int]:
     """The containers of ``run`` that are not ended, by name: their process ids, as the engine counts them."""
     client = connect()
     try:
-        found = client.containers.list(filters={"label": _filter({RUN: run})}, ignore_removed=True)
+        found = client.containers.list(filters={"label": labelled({RUN: run})}, ignore_removed=True)
         return {one.labels[NAME]: one.attrs["State"]["Pid"] for one in found if NAME in one.labels}
     finally:
         client.close()
@@ -92,11 +92,12 @@ def running(run: str) -> dict[str, int]:
 
 def remove_run(client: docker.DockerClient, run: str, registry: str) -> int:
     """Everything that carries this run's labels, and nothing else; how many containers there were."""
-    labels: Filters = {"label": _filter({RUN: run, REGISTRY: registry})}
+    labels: Filters = {"label": labelled({RUN: run, REGISTRY: registry})}
     found = client.containers.list(all=True, filters=labels, ignore_removed=True)
     with ThreadPoolExecutor(max(1, len(found))) as threads:
         list(threads.map(_remove_container, found))
-    for things in (client.networks.list(filters=labels), client.volumes.list(filters=labels)):
+    networks = client.networks.list(filters={**labels, "scope": "local"})
+    for things in (networks, client.volumes.list(filters=labels)):
         _remove_all(things)
     return len(found)
 
@@ -131,5 +132,5 @@ def _why_no_answer(address: str, problem: Exception) -> str:
     )
 
 
-def _filter(labels: dict[str, str]) -> list[str]:
+def labelled(labels: dict[str, str]) -> list[str]:
     return [f"{name}={value}" for name, value in labels.items()]

@@ -29,8 +29,9 @@ _SHOWN_LOG_LINES = 15
 class Holding:
     """``is_end_expected`` as for a process: who ends it on purpose says so first."""
 
-    def __init__(self, engine: Engine, container: Container, log: Path) -> None:
-        self.name: str = str(container.name)
+    def __init__(self, engine: Engine, container: Container, log: Path, name: str = "") -> None:
+        self.name: str = name or str(container.name)
+        self.id: str = str(container.id)
         self.log = log
         self.is_end_expected = False
         self.load: Load | None = None

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lab.cluster.compose.blueprint import REGISTRY, RUN
-from lab.cluster.compose.engine import remove_run
+from lab.cluster.swarm.membership import leave_if_last
+from lab.cluster.swarm.removal import labels_in_swarm, remove
 
 if TYPE_CHECKING:
     import docker
@@ -21,7 +22,9 @@ class LeftContainers:
     containers: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"run {self.run} in containers: {', '.join(self.containers) or 'networks and volumes'}"
+        return (
+            f"run {self.run} in containers: {', '.join(self.containers) or 'networks and what else it made'}"
+        )
 
 
 def find(client: docker.DockerClient, registry: Registry) -> list[LeftContainers]:
@@ -33,6 +36,8 @@ def find(client: docker.DockerClient, registry: Registry) -> list[LeftContainers
     for things in (client.networks.list(filters=ours), client.volumes.list(filters=ours)):
         for thing in things:
             names.setdefault((thing.attrs.get("Labels") or {}).get(RUN, ""), [])
+    for labels in labels_in_swarm(client, registry):
+        names.setdefault(labels[RUN], [])
     return [LeftContainers(run, tuple(sorted(names[run]))) for run in sorted(names) if run not in living]
 
 
@@ -40,5 +45,6 @@ def clean(client: docker.DockerClient, registry: Registry) -> list[LeftContainer
     """Remove them; a living run's, another user's and everybody else's are never touched."""
     found = find(client, registry)
     for left in found:
-        remove_run(client, left.run, str(registry.root))
+        remove(client, left.run, registry)
+    leave_if_last(client, registry)
     return found

@@ -24,7 +24,8 @@ from lab.cluster.errors import ChildLost, ended_with
 from lab.cluster.site import together
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator, Sequence
+    from pathlib import Path
 
     from lab.cluster.compose.holding import Holding
     from lab.cluster.family import Family
@@ -51,9 +52,9 @@ async def open_stack(
     engine = Engine(connect())
     try:
         await engine.do(leftovers.clean, engine.client, family.registry)
-        owner = _owner(engine, family)
+        owner = owner_of(engine, family)
         stack = Stack(arms, family, engine, owner)
-        with swept(owner):
+        with swept(owner, family.logs):
             async with stack.up(ports or Ports()):
                 sites = {
                     arm.name: ComposeSite(arm, family.logs, engine, owner, clock=clock, on_change=on_change)
@@ -90,15 +91,17 @@ class Stack:
             await self._down()
 
     async def _down(self) -> None:
-        """Shielded: a second Ctrl-C must not leave half of it. The sweeper has the last word anyway."""
-        removing = asyncio.ensure_future(
-            self.engine.do(remove_run, self.engine.client, self.owner.run, self.owner.registry)
-        )
-        try:
-            await asyncio.shield(removing)
-        except asyncio.CancelledError:
-            await asyncio.wait([removing])
-            raise
+        await shielded(self.engine.do(remove_run, self.engine.client, self.owner.run, self.owner.registry))
+
+
+async def shielded(removal: Coroutine[object, object, object]) -> None:
+    """A second Ctrl-C must not leave half of it. The sweeper has the last word anyway."""
+    removing = asyncio.ensure_future(removal)
+    try:
+        await asyncio.shield(removing)
+    except asyncio.CancelledError:
+        await asyncio.wait([removing])
+        raise
 
 
 @asynccontextmanager
@@ -110,7 +113,7 @@ async def _opened(
         await together(*(site.open(containers) for site in sites))
         for site in sites:
             for held in site.vital:
-                family.watch(partial(_loss_of, held))
+                family.watch(partial(loss_of, held))
         yield
     finally:
         for site in sites:
@@ -121,7 +124,7 @@ async def _opened(
         await together(*(site.close() for site in sites))
 
 
-async def _loss_of(held: Holding) -> ChildLost | None:
+async def loss_of(held: Holding) -> ChildLost | None:
     code = await held.ended()
     if held.is_end_expected:
         return None
@@ -129,12 +132,13 @@ async def _loss_of(held: Holding) -> ChildLost | None:
 
 
 @contextmanager
-def swept(owner: Owner) -> Iterator[None]:
+def swept(owner: Owner, logs: Path) -> Iterator[None]:
     """Inside, containers end with this process, however it ends. ``sweeper.py`` says how."""
+    asked = (owner.run, owner.registry, str(logs))
     read_end, write_end = os.pipe()
     try:
         sweeper = subprocess.Popen(
-            [sys.executable, "-P", "-m", "lab.cluster.compose.sweeper", owner.run, owner.registry],
+            [sys.executable, "-P", "-m", "lab.cluster.compose.sweeper", *asked],
             stdin=read_end,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -152,10 +156,11 @@ def swept(owner: Owner) -> Iterator[None]:
         sweeper.wait()
 
 
-def _owner(engine: Engine, family: Family) -> Owner:
+def owner_of(engine: Engine, family: Family, projects: str = "com.docker.compose.project") -> Owner:
+    """``projects`` is the label by which the engine knows whose a container is."""
     run = family.folder.name
     project = os.environ.get(PROJECT) or f"cartlab-{run}"
-    label = f"com.docker.compose.project={project}"
+    label = f"{projects}={project}"
     if there := engine.client.containers.list(all=True, filters={"label": label}):
         raise NoDocker(
             f"{PROJECT}={project} names a project that has {len(there)} containers already, {there[0].name} "
