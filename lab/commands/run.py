@@ -144,6 +144,7 @@ def run(
     target = Target(crash or scenario.crash)
     target.check(chosen[0].server_names)
     platform = asked_platform(docker=docker, swarm=swarm)
+    _check_homes(chosen, platform)
     fault = _fault(scenario, fault, chosen, platform)
     platform = platform_for(platform, lb=lb, redis_url=redis_url)
     settings = RunSettings(
@@ -168,6 +169,16 @@ def _shoppers(scenario: Scenario, asked: int | None) -> int:
             f"{MOST_SHOPPERS} at most were expected. More are in the scenario 'black-friday'."
         )
     return asked or scenario.shoppers or DEFAULT_SHOPPERS
+
+
+def _check_homes(arms: tuple[Arm, ...], platform: Platform) -> None:
+    """A copying arm whose servers know nothing of each other would look like one that does not copy."""
+    copying = [arm.name for arm in arms if arm.strategy == "replicated"]
+    if copying and platform is not Platform.PROCESSES:
+        raise UsageProblem(
+            f"The arm {copying[0]} copies carts between servers that the lab introduces to each other,"
+            f" which it does for plain processes only, not {platform.words}: leave out {platform.flag}, or the arm."
+        )
 
 
 def _fault(scenario: Scenario, asked: str | None, arms: tuple[Arm, ...], platform: Platform) -> str | None:

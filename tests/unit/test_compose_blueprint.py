@@ -78,7 +78,7 @@ def test_any_strategy_and_tie_can_live_in_containers(pattern: dict[str, Any]) ->
     (arm,) = read_arms("replicated:1/cookie/strict")
     services = drawn(pattern, arm)["services"]
     server = services[f"{arm.slug}-1"]["environment"]
-    assert (server["CART_STRATEGY"], server["CART_BACKUPS"]) == ("replicated", "1")
+    assert (server["CART_STRATEGY"], server["CART_REPLICAS"]) == ("replicated", "1")
     balancer = services[f"{arm.slug}-lb"]["environment"]
     assert (balancer["LB_STICKY"], balancer["LB_FAILOVER"]) == ("cookie", "strict")
 

@@ -8,10 +8,12 @@ import pytest
 import yaml
 
 from lab.arms import read_arms
+from lab.cli import cli
 from lab.cluster.compose.blueprint import REGISTRY, RUN, Owner
 from lab.cluster.swarm.blueprint import blueprint
 from lab.cluster.swarm.membership import refusal
 from lab.cluster.swarm.tasks import newest
+from lab.errors import UsageProblem
 from lab.faults import FAULTS, story_of
 from lab.topology import Platform, stateless_arm, sticky_arm
 
@@ -106,3 +108,23 @@ def test_on_swarm_the_act_of_healing_says_who_heals() -> None:
     assert heal.name == "heal"
     assert story_of("kill", Platform.DOCKER) == FAULTS["kill"].story
     assert story_of("restart", Platform.SWARM).heal is None
+
+
+def refused(*flags: str) -> str:
+    """What the command line says to ``cartlab run crash FLAGS``, refused before anything starts."""
+    with pytest.raises(UsageProblem) as problem:
+        cli.main(["run", "crash", "--no-input", *flags], standalone_mode=False)
+    return str(problem.value)
+
+
+@pytest.mark.parametrize("flag", ["--docker", "--swarm"])
+def test_servers_that_nobody_would_introduce_are_refused(flag: str) -> None:
+    assert f"leave out {flag}" in refused("--arms", "replicated:1", flag)
+
+
+def test_containers_are_by_compose_or_by_swarm() -> None:
+    assert "give one of the two" in refused("--docker", "--swarm")
+
+
+def test_a_fault_that_swarm_would_undo_is_refused() -> None:
+    assert "Swarm itself replaces" in refused("--swarm", "--fault", "cut-from-store", "--arms", "stateless")
