@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import sys
 import time
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from lb.health import worst_case_detection
 from lb.judging import JudgingBalancer, limits_of
 from lb.log import RequestLog
 from lb.operations import Operations
+from lb.own_name import until_known
 from lb.pool import Address
 from lb.wiring import routing_of
 
@@ -52,7 +54,9 @@ class PortTaken(Unusable):
     """``address`` could not be listened on."""
 
     def __init__(self, address: Address, cause: OSError) -> None:
-        reason = os.strerror(cause.errno) if cause.errno else str(cause)
+        # A look-up's numbers are not the system's.
+        number = None if isinstance(cause, socket.gaierror) else cause.errno
+        reason = os.strerror(number) if number else cause.strerror or str(cause)
         super().__init__(
             f"cannot listen on port {address.port} of {address.host}: {reason}. "
             "Take another with --listen or --admin; port 0 takes a free one."
@@ -106,6 +110,7 @@ def _open_log(name: str) -> FileIO:
 async def _listen(balancer: Balancer, address: Address, *, shared: bool) -> asyncio.Server:
     loop = asyncio.get_running_loop()
     try:
+        await until_known(address)
         server = await loop.create_server(
             balancer.new_client, address.host, address.port, backlog=BACKLOG, reuse_port=shared or None
         )
@@ -128,6 +133,7 @@ async def _open_admin(
     runner = web.AppRunner(create_admin(balancer, operations), access_log=None, shutdown_timeout=0.5)
     await runner.setup()
     try:
+        await until_known(address)
         await web.TCPSite(runner, address.host, address.port).start()
     except OSError as error:
         await runner.cleanup()

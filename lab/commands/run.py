@@ -177,7 +177,8 @@ def _check_homes(arms: tuple[Arm, ...], platform: Platform) -> None:
     if copying and platform is not Platform.PROCESSES:
         raise UsageProblem(
             f"The arm {copying[0]} copies carts between servers that the lab introduces to each other,"
-            f" which it does for plain processes only, not {platform.words}: leave out {platform.flag}, or the arm."
+            f" which it does for plain processes only, not {platform.words}: leave out {platform.flag} or the"
+            " arm."
         )
 
 

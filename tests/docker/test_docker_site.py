@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import secrets
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +19,11 @@ if TYPE_CHECKING:
 SERVERS = {f"{arm}-{n}" for arm in ("sticky", "stateless") for n in (1, 2, 3)}
 RUNNING = SERVERS | {"sticky-lb", "stateless-lb", "store"}
 CONNECT = "import socket; socket.create_connection(({!r}, {}), 2); print('connected')"
+
+
+def all_that_it_said(container: str) -> str:
+    done = subprocess.run(["docker", "logs", container], capture_output=True, text=True, check=True)
+    return done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +64,33 @@ def test_a_server_reaches_its_balancer_but_not_the_admin_api(both_arms: Project)
     for host in ("sticky-lb", "sticky-admin"):
         with pytest.raises(AssertionError, match=r"refused|Name|resolution|unreachable"):
             both_arms.ask("sticky-1", CONNECT.format(host, 9000))
+
+
+def test_the_admin_api_waits_for_a_name_that_the_engine_announces_late(
+    images: tuple[str, ...], docker: Callable[..., str], wait_until: Callable[..., None]
+) -> None:
+    mark = f"cartlab-test-{secrets.token_hex(4)}"
+    inside, outside = f"{mark}-inside", f"{mark}-outside"
+    as_compose = ("--dns-option", "timeout:1", "--dns-option", "attempts:1")
+    settings = (*as_compose, "--env", "LB_ADMIN=late-admin:9000", "--env", "LB_SERVERS=server-1=nobody:8000")
+    docker("network", "create", "--internal", inside)
+    docker("network", "create", outside)
+    try:
+        docker("run", "--detach", "--name", mark, "--network", inside, *settings, "cart-chaos-lab/lb")
+        wait_until(lambda: "late-admin is not known yet" in all_that_it_said(mark), "it waits for its name")
+        docker("network", "connect", "--alias", "late-admin", outside, mark)
+        wait_until(lambda: '"event": "listening"' in all_that_it_said(mark), "it listens")
+        addresses = json.loads(docker("inspect", mark))[0]["NetworkSettings"]["Networks"]
+        own = addresses[outside]["IPAddress"]
+        listens = json.loads(docker("logs", mark).partition("\n")[0])
+        assert (listens["admin_host"], listens["admin_port"]) == ("late-admin", 9000)
+        ask = CONNECT.format(own, 9000)
+        assert docker("exec", mark, "python3", "-c", ask) == "connected"
+        with pytest.raises(AssertionError, match="refused"):
+            docker("exec", mark, "python3", "-c", CONNECT.format(addresses[inside]["IPAddress"], 9000))
+    finally:
+        docker("rm", "--force", mark)
+        docker("network", "rm", inside, outside)
 
 
 def test_only_stateless_servers_reach_the_store_and_only_with_its_password(both_arms: Project) -> None:
@@ -106,15 +140,15 @@ def test_a_program_is_nobody_and_can_write_nowhere(both_arms: Project, service: 
 def test_no_key_is_where_others_could_read_it(
     both_arms: Project, known: dict[str, dict[str, Any]], docker: Callable[..., str]
 ) -> None:
-    secrets = [
+    keys = [
         both_arms.ask("stateless-1", f"print(open('/run/keys/{name}').read())")
         for name in ("store", "cookies")
     ]
-    assert all(len(secret) == 64 for secret in secrets)
+    assert all(len(key) == 64 for key in keys)
     shown = json.dumps(known) + docker("image", "history", "--no-trunc", "cart-chaos-lab/cart")
     shown += "".join(docker("top", both_arms.container(service)) for service in RUNNING)
     shown += "".join(docker("logs", both_arms.container(service)) for service in RUNNING)
-    assert not [secret for secret in secrets if secret in shown]
+    assert not [key for key in keys if key in shown]
 
 
 @pytest.mark.parametrize(("network", "cause"), [("back", "store"), ("stateless-front", "balancer")])

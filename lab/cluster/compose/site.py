@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -175,20 +176,11 @@ class ComposeSite(BalancedSite):
             await self._register(server, address)
 
     async def _until_listening(self, balancer: Holding) -> None:
-        """Until its admin API answers. Port and container are there before the program listens.
-
-        It listens on the address of its own name on one network; a busy engine may start it before it
-        knows that name. Then it ends, and is started once more.
-        """
-        for is_last in (False, False, True):
-            try:
-                async with asyncio.timeout(_STARTS_WITHIN):
-                    if await self._is_listening(balancer):
-                        return
-            except TimeoutError:
-                break
-            if not is_last:
-                await balancer.start()
+        """Until its admin API answers. Port and container are there before the program listens."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_STARTS_WITHIN):
+                if await self._is_listening(balancer):
+                    return
         raise CannotStart(
             balancer.name, "its admin API does not answer", balancer.log, await balancer.last_lines()
         )
