@@ -65,8 +65,9 @@ def _expectation_defects(scenario: Scenario) -> Iterable[str]:
     for name in scenario.tests:
         if name not in NAMES:
             yield f"it tests an unknown promise {name!r}; known: {', '.join(NAMES)}"
-    if scenario.expects and scenario.expects not in EXPECTATIONS:
-        yield f"it expects {scenario.expects!r}; known: {', '.join(EXPECTATIONS)}"
+    for expected in (scenario.expects, scenario.otherwise):
+        if expected and expected not in EXPECTATIONS:
+            yield f"it expects {expected!r}; known: {', '.join(EXPECTATIONS)}"
     try:
         read_arms(",".join(scenario.arms))
     except UsageProblem as problem:

@@ -32,8 +32,16 @@ class Outcome(StrEnum):
 
 class Kind(StrEnum):
     ADD = "add"
+    REMOVE = "remove"
+    PUT = "put"
+    CHECKOUT = "checkout"
     READ = "read"
     FINAL_READ = "final-read"
+
+
+#: What changes a cart. After the last three less may be in it than before; a checkout takes all items out.
+WRITES = frozenset({Kind.ADD, Kind.REMOVE, Kind.PUT, Kind.CHECKOUT})
+TAKES_OUT = WRITES - {Kind.ADD}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +51,7 @@ class Operation:
     ``cart`` maps item to quantity as the answer showed it, or is None when no cart was shown.
     ``server`` is who answered (``X-Served-By``); ``origin`` is ``X-Session-Origin``;
     ``tries`` counts the servers the balancer tried, ``moved_from`` names the tied server it left.
+    ``wish`` is the same in all operations by which a shopper tries to get one thing done; None: one try.
     """
 
     arm: str
@@ -63,6 +72,7 @@ class Operation:
     tries: int = 1
     moved_from: str | None = None
     error: str | None = None
+    wish: str | None = None
 
     @property
     def is_visible_error(self) -> bool:

@@ -22,6 +22,8 @@ class Status(StrEnum):
     UNAVAILABLE = "unavailable"
     DUPLICATED = "duplicated"
     UNEXPECTED = "unexpected"
+    RESURRECTED = "resurrected"
+    DOUBLED = "doubled"
     UNKNOWN = "unknown"
 
 
@@ -30,7 +32,9 @@ SEVERITY = (
     Status.LOST,
     Status.DUPLICATED,
     Status.UNEXPECTED,
+    Status.RESURRECTED,
     Status.UNAVAILABLE,
+    Status.DOUBLED,
     Status.UNKNOWN,
     Status.KEPT,
 )
@@ -64,13 +68,17 @@ class Crash:
 
 @dataclass(frozen=True, slots=True)
 class ItemResult:
-    """``promised`` pieces were acknowledged, ``possible`` could be there, ``found`` were shown."""
+    """``promised`` pieces were acknowledged, ``possible`` could be there, ``found`` were shown.
+
+    Of those that could be, ``repeats`` were asked for again, without a key, for one and the same wish.
+    """
 
     item: str
     promised: int
     possible: int
     found: int | None
     status: Status
+    repeats: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +90,8 @@ class CartResult:
     ``home`` is the server that last acknowledged an add before the crash (without a crash: at all).
     ``first_missing`` is when an answer first lacked an acknowledged piece, ``came_back`` whether a
     later answer showed it again: such a cart was stale, not lost.
-    ``strangers`` are items in an answer that this shopper never asked for.
+    ``strangers`` are items in an answer that this shopper never asked for, ``resurfaced`` those in an
+    answer though they had surely been taken out before.
     ``first_origin`` and ``first_server`` tell who gave the first answer after the crash, and from
     where; ``noticed`` is when the shopper first saw an error or a missing piece after the crash.
     """
@@ -96,6 +105,7 @@ class CartResult:
     first_missing: float | None = None
     came_back: bool = False
     strangers: tuple[str, ...] = ()
+    resurfaced: tuple[str, ...] = ()
     first_origin: str | None = None
     first_server: str | None = None
     noticed: float | None = None
@@ -190,12 +200,18 @@ class Ledger:
 
     @property
     def pieces(self) -> dict[str, int]:
-        """Of all items read back: acknowledged, lost, and more than could be."""
+        """Of all items read back: acknowledged, lost, more than could be, and more than was wanted.
+
+        Of those *doubled* every piece was asked for: a shopper tried again without a key, and the
+        site carried out both tries. *resurrected* had been taken out.
+        """
         read = [item for cart in self.carts for item in cart.items if item.found is not None]
         return {
             "acknowledged": sum(item.promised for item in read),
             "lost": sum(max(0, item.promised - (item.found or 0)) for item in read),
-            "duplicated": sum(max(0, (item.found or 0) - item.possible) for item in read),
+            "duplicated": _beyond(read, Status.DUPLICATED, Status.UNEXPECTED),
+            "doubled": _beyond(read, Status.DOUBLED),
+            "resurrected": _beyond(read, Status.RESURRECTED),
         }
 
     @property
@@ -236,6 +252,11 @@ class Ledger:
         """Shoppers who were shown something they never asked for."""
         return sum(bool(cart.strangers) for cart in self.carts)
 
+    @property
+    def resurfaced(self) -> int:
+        """Shoppers who were shown something that they had taken out, or bought, before."""
+        return sum(bool(cart.resurfaced) for cart in self.carts)
+
     def to_record(self) -> dict[str, Any]:
         """The figures as plain JSON, without the carts one by one."""
         return {
@@ -257,4 +278,10 @@ class Ledger:
             "recovery": self.recovery,
             "stale": self.stale,
             "strangers": self.strangers,
+            "resurfaced": self.resurfaced,
         }
+
+
+def _beyond(items: Iterable[ItemResult], *statuses: Status) -> int:
+    """Pieces shown beyond what could be there had nobody asked twice, in the items called so."""
+    return sum((item.found or 0) - item.possible + item.repeats for item in items if item.status in statuses)

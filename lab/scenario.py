@@ -40,7 +40,8 @@ class Injection:
 class Scenario:
     """``tests`` names the promises that it puts to the test; an arm that makes them all keeps its carts.
 
-    ``expects`` is what every arm must do where no promise is at stake. ``arms`` run when nobody names
+    ``expects`` is what every arm must do where no promise is at stake, ``otherwise`` what an arm does
+    that does not make them all. ``arms`` run when nobody names
     any, as specs. ``workload`` is one of ``lab.workload.shapes``; ``shoppers``, ``session_ttl``, ``crash``
     (who dies) and ``at_once`` (how many arms run at the same time) are its own defaults. With
     ``store_log`` off the store forgets what it held when it dies. ``patience`` is for how many seconds
@@ -68,6 +69,7 @@ class Scenario:
     store_log: bool = True
     patience: float | None = None
     expects: str = ""
+    otherwise: str = "lost"
     crash: str = "biggest"
     at_once: int = 2
 
@@ -86,4 +88,5 @@ def expected_of(scenario: Scenario, arm: Arm, promises: Promises) -> str:
     broken = [name for name in scenario.tests if not getattr(promises, name)]
     if not broken:
         return "kept"
-    return "bounded" if broken == ["survives_server_crash"] and promises.bounded_loss else "lost"
+    is_bounded = broken == ["survives_server_crash"] and promises.bounded_loss
+    return "bounded" if is_bounded else scenario.otherwise

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from lab.history import Kind, Outcome
+from lab.history import WRITES, Kind, Outcome
 from lab.ledger import Errors
 
 if TYPE_CHECKING:
@@ -57,15 +57,15 @@ class Totals:
             return
         self.latencies.append(op.completed - op.intended)
         if is_ok:
-            (self.writes if op.kind is Kind.ADD else self.reads).append(op.completed - op.invoked)
+            (self.writes if op.kind in WRITES else self.reads).append(op.completed - op.invoked)
         else:
             self._last_error = max(self._last_error, op.completed)
 
     def _add_error(self, op: Operation) -> None:
-        before, is_add = self.errors, op.kind is Kind.ADD
+        before, is_write = self.errors, op.kind in WRITES
         self.errors = Errors(
-            keyed=before.keyed + (is_add and op.key is not None),
-            keyless=before.keyless + (is_add and op.key is None),
+            keyed=before.keyed + (is_write and op.key is not None),
+            keyless=before.keyless + (is_write and op.key is None),
             reads=before.reads + (op.kind is Kind.READ),
             final_reads=before.final_reads + (op.kind is Kind.FINAL_READ),
         )

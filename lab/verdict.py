@@ -102,9 +102,12 @@ def _oddities(ledger: Ledger) -> tuple[Verdict, str] | None:
 
 
 def _judge_kept(ledger: Ledger) -> tuple[Verdict, str]:
+    """What was asked for twice, without a key, may be there twice: nobody promised otherwise."""
     lost, unread = ledger.count(Status.LOST), ledger.count(Status.UNAVAILABLE)
     if lost:
         return Verdict.BROKEN, f"expected every cart kept; {_carts(lost)} lost acknowledged items"
+    if back := ledger.count(Status.RESURRECTED):
+        return Verdict.BROKEN, f"expected every cart kept; in {_carts(back)} is what had been taken out"
     if unread:
         return Verdict.CANNOT_TELL, f"{_carts(unread)} could not be read back"
     if not any(cart.promised for cart in ledger.carts):
@@ -139,9 +142,25 @@ def _judge_lost_without_a_crash(ledger: Ledger) -> tuple[Verdict, str]:
     return Verdict.CANNOT_TELL, "nothing failed and nothing was lost; what may be lost need not be"
 
 
+def _judge_diverged(ledger: Ledger) -> tuple[Verdict, str]:
+    """Two sides went apart and were made one again: what one of them did may be undone."""
+    lost, back = ledger.count(Status.LOST), ledger.count(Status.RESURRECTED)
+    unread = ledger.count(Status.UNAVAILABLE)
+    told = f"{_carts(lost)} lost acknowledged items, in {back} is what had been taken out"
+    if lost or back:
+        return Verdict.HELD, told
+    if unread:
+        return Verdict.CANNOT_TELL, f"{_carts(unread)} could not be read back"
+    return Verdict.CANNOT_TELL, f"{told}; what may go apart need not"
+
+
 def _judge_bounded(ledger: Ledger, bound: int) -> tuple[Verdict, str]:
-    """A lost item is at least one lost change and at most as many as pieces of it are missing."""
+    """A lost item is at least one lost change and at most as many as pieces of it are missing.
+
+    An item that came back is the lost change that had taken it out.
+    """
     missing = [item.promised - (item.found or 0) for item in ledger.lost_items]
+    missing += [1] * ledger.item_counts[Status.RESURRECTED]
     unread = ledger.count(Status.UNAVAILABLE)
     told = f"{len(missing)} to {sum(missing)} acknowledged changes lost; {bound} at most were expected"
     if len(missing) > bound:
@@ -187,12 +206,14 @@ def _rule(expected: str, ledger: Ledger) -> Callable[[Ledger], tuple[Verdict, st
 
 #: What an arm can be expected to do with the carts: keep all; lose those that were at risk, or no
 #: more changes than it said; lose some although nothing failed, for nothing leads shoppers back to
-#: them; let go of those that nobody touched, and of no others.
-EXPECTATIONS = ("kept", "lost", "bounded", "scattered", "expired")
+#: them; let go of those that nobody touched, and of no others; show the traces of two sides that
+#: went apart.
+EXPECTATIONS = ("kept", "lost", "bounded", "scattered", "expired", "diverged")
 _RULES: dict[str, Callable[[Ledger], tuple[Verdict, str]]] = {
     "kept": _judge_kept,
     "lost": _judge_lost,
     "scattered": _judge_scattered,
+    "diverged": _judge_diverged,
 }
 
 
@@ -232,6 +253,8 @@ _ALSO = {
     Status.UNAVAILABLE: "unavailable",
     Status.DUPLICATED: "with duplicates",
     Status.UNEXPECTED: "with unexpected items",
+    Status.RESURRECTED: "with resurrected items",
+    Status.DOUBLED: "with pieces asked for twice",
     Status.UNKNOWN: "unknown",
 }
 

@@ -23,6 +23,12 @@ if TYPE_CHECKING:
     from lab.topology import Arm
 
 
+#: Seconds that a server waits for its store. An operator would wait for one; but here many programs share
+#: two cores, and a pause of the machine must not look like a store that is away. One that is really
+#: away refuses at once.
+STORE_PATIENCE = 5.0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wiring:
     """What the programs of one arm share. Port 0 takes a free one.
@@ -78,8 +84,7 @@ def server(arm: Arm, name: str, wiring: Wiring, store: Store | None) -> Program:
     }
     if arm.session_ttl is not None:
         flags["--session-ttl"] = f"{arm.session_ttl:g}"
-    if arm.patience is not None:
-        flags["--store-timeout"] = f"{arm.patience:g}"
+    flags["--store-timeout"] = f"{arm.patience or STORE_PATIENCE:g}"
     # By environment: a store's URL may hold a password, and argv is for everybody to read.
     settings = {"CART_SECRET": wiring.secret}
     if store:

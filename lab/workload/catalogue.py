@@ -16,13 +16,16 @@ class Product:
 
     item: str
     price: float
+    sku: str = ""
 
 
 def parse_catalogue(answer: Any) -> tuple[Product, ...]:
     """The products in the JSON of an answer of ``GET /catalogue``, in the site's order."""
     try:
-        products = tuple(Product(str(row["item"]), row["price"]) for row in answer["items"])
-    except (KeyError, TypeError) as error:
+        products = tuple(
+            Product(str(row["item"]), row["price"], str(row.get("sku", ""))) for row in answer["items"]
+        )
+    except (AttributeError, KeyError, TypeError) as error:
         raise BadCatalogue(_expected(f"got {error!r} while reading {str(answer)[:200]}")) from error
     if not products:
         raise BadCatalogue(_expected("got an empty list"))

@@ -105,9 +105,14 @@ class Person:
     async def get(self, path: str) -> Answer:
         return await self._ask("GET", path, None, None)
 
-    async def post(self, path: str, body: Mapping[str, Any], *, key: str | None = None) -> Answer:
-        headers = {"Idempotency-Key": key} if key else None
-        return await self._ask("POST", path, body, headers)
+    async def post(self, path: str, body: Mapping[str, Any] | None, *, key: str | None = None) -> Answer:
+        return await self._ask("POST", path, body, _keyed(key))
+
+    async def put(self, path: str, body: Mapping[str, Any], *, key: str | None = None) -> Answer:
+        return await self._ask("PUT", path, body, _keyed(key))
+
+    async def delete(self, path: str, *, key: str | None = None) -> Answer:
+        return await self._ask("DELETE", path, None, _keyed(key))
 
     async def close(self) -> None:
         await self._session.close()
@@ -128,6 +133,10 @@ class Person:
                 return Answer(response.status, response.headers, await response.read())
         except (aiohttp.ClientError, OSError) as error:
             raise NoAnswer(_named(error)) from error
+
+
+def _keyed(key: str | None) -> dict[str, str] | None:
+    return {"Idempotency-Key": key} if key else None
 
 
 def _named(error: Exception) -> str:

@@ -2,7 +2,7 @@
 
 Only what was surely decided before any write is *fail*; only a promise is *ok*; all else is *info*.
 
-| seen | outcome of an add | why |
+| seen | outcome of a write | why |
 |---|---|---|
 | 2xx with a readable cart | ok | the site promised |
 | 400 403 404 405 409 410 412 413 415 422 429 431 | fail | refused before any write |
@@ -20,7 +20,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from lab.history import Kind, Outcome
+from lab.history import WRITES, Kind, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +37,7 @@ def outcome_of_answer(kind: Kind, status: int, headers: Mapping[str, str], *, tr
     """``headers`` finds names in any case, as HTTP libraries' mappings do."""
     if 200 <= status < 300:  # noqa: PLR2004 - the class of success
         return Outcome.OK
-    if kind is not Kind.ADD:
+    if kind not in WRITES:
         return Outcome.FAIL
     if tries > 1:
         return Outcome.INFO
@@ -45,7 +45,7 @@ def outcome_of_answer(kind: Kind, status: int, headers: Mapping[str, str], *, tr
 
 
 def outcome_of_silence(kind: Kind, *, may_have_been_sent: bool) -> Outcome:
-    return Outcome.INFO if kind is Kind.ADD and may_have_been_sent else Outcome.FAIL
+    return Outcome.INFO if kind in WRITES and may_have_been_sent else Outcome.FAIL
 
 
 def cart_in(answer: Any) -> dict[str, int] | None:

@@ -66,13 +66,17 @@ FAST = Shape(seconds=2.8)
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One request that a shopper means to send at plan time ``at``."""
+    """One request that a shopper means to send at plan time ``at``.
+
+    ``again`` is how many times they ask once more when no answer came.
+    """
 
     at: float
     kind: Kind
     product: Product | None = None
     quantity: int = 0
     key: str | None = None
+    again: int = 0
 
 
 @dataclass(frozen=True, slots=True)

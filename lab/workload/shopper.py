@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from lab.workload.clock import PlanClock
     from lab.workload.plan import Script
 
+#: Seconds until somebody who saw an error clicks again.
+PAUSE_BEFORE_AGAIN = 0.2
 CUT_SHORT = "the run was ended while this request was under way"
 
 
@@ -38,14 +41,14 @@ class Shopper:
     async def follow(self, script: Script, clock: PlanClock) -> None:
         for step in script.steps:
             await clock.until(step.at)
-            await self.act(step, intended=clock.run_time(step.at))
+            await self._insist(step, clock.run_time(step.at))
 
     async def look_for_the_judge(self) -> bool:
         """Read the cart once; whether an answer came."""
         operation = await self.act(Step(0, Kind.FINAL_READ), intended=self._notebook.now())
         return operation.outcome is Outcome.OK
 
-    async def act(self, step: Step, *, intended: float) -> Operation:
+    async def act(self, step: Step, *, intended: float, wish: str | None = None) -> Operation:
         """Send one request, exactly once, and write down how it ended, even when cut short."""
         operation = Operation(
             arm=self._notebook.arm,
@@ -59,12 +62,23 @@ class Shopper:
             quantity=step.quantity,
             key=step.key,
             error=CUT_SHORT,
+            wish=wish,
         )
         try:
             operation = await self._carry_out(step, operation)
         finally:
             self._notebook.record(operation)
         return operation
+
+    async def _insist(self, step: Step, intended: float) -> None:
+        """Ask, and as often as ``step.again`` allows once more while nobody can say whether it happened."""
+        wish = f"{self.number} {step.at}" if step.again else None
+        for _ in range(step.again + 1):
+            operation = await self.act(step, intended=intended, wish=wish)
+            if operation.outcome is not Outcome.INFO:
+                break
+            await asyncio.sleep(PAUSE_BEFORE_AGAIN)
+            intended = self._notebook.now()
 
     async def _carry_out(self, step: Step, operation: Operation) -> Operation:
         try:
@@ -79,8 +93,15 @@ class Shopper:
         return _as_answered(operation, answer, self._notebook.now())
 
     async def _ask(self, step: Step) -> Answer:
+        if step.kind is Kind.CHECKOUT:
+            return await self._person.post("/checkout", None, key=step.key)
         if step.product is None:
             return await self._person.get("/cart")
+        path = f"/cart/items/{step.product.sku}"
+        if step.kind is Kind.REMOVE:
+            return await self._person.delete(path, key=step.key)
+        if step.kind is Kind.PUT:
+            return await self._person.put(path, {"quantity": step.quantity}, key=step.key)
         body = {"item": step.product.item, "price": step.product.price, "quantity": step.quantity}
         return await self._person.post("/cart/add", body, key=step.key)
 

@@ -345,6 +345,8 @@ def test_the_figures_of_an_arm_follow_from_its_carts() -> None:
         "unavailable": 1,
         "duplicated": 0,
         "unexpected": 0,
+        "resurrected": 0,
+        "doubled": 0,
         "unknown": 0,
     }
     assert ledger.item_counts["lost"] == 1

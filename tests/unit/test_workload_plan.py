@@ -139,7 +139,7 @@ def test_a_plan_for_nobody_is_refused() -> None:
 
 def test_a_catalogue_is_read_as_the_site_sends_it() -> None:
     answer = {"items": [{"sku": "t-1", "item": "tea", "price": 3.5, "category": "food"}]}
-    assert parse_catalogue(answer) == (Product("tea", 3.5),)
+    assert parse_catalogue(answer) == (Product("tea", 3.5, "t-1"),)
 
 
 @pytest.mark.parametrize("answer", [None, {}, {"items": []}, {"items": [{"item": "tea"}]}, {"items": 3}, []])

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from tests.net.workload.conftest import TinyShop
 
-CATALOGUE = (Product("tea", 3.5), Product("jam", 4))
+CATALOGUE = (Product("tea", 3.5, "tea"), Product("jam", 4, "jam"))
 now = time.monotonic
 
 
