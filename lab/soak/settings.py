@@ -1,0 +1,98 @@
+"""What a soak is told, and the line that tells another one the same."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from lab.errors import UsageProblem, unknown
+from lab.faults import FAULTS
+from lab.ledger import STORE
+from lab.promises import NAMES
+from lab.soak.blows import BRISK, STEADY, Lane, Pace
+from lab.topology import Platform
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lab.promises import Promises
+    from lab.topology import Arm
+
+#: Seconds of one window.
+WINDOW = 12.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoakSettings:
+    """It ends after ``minutes``, or after ``trials`` faults where that is not None.
+
+    ``shoppers`` are those of one window; ``hold_to`` are promises that the arm is judged by though its
+    servers do not make them.
+    """
+
+    arm: Arm
+    faults: tuple[str, ...]
+    seed: int
+    minutes: float
+    trials: int | None
+    shoppers: int
+    hold_to: tuple[str, ...]
+    runs: Path
+    command: str = "cartlab"
+
+    @property
+    def window(self) -> float:
+        return WINDOW if self.trials else min(WINDOW, self.minutes * 60)
+
+    @property
+    def pace(self) -> Pace:
+        return BRISK if self.trials else STEADY
+
+    @property
+    def lanes(self) -> tuple[Lane, Lane]:
+        on_store = tuple(name for name in self.faults if FAULTS[name].on_store)
+        on_servers = tuple(name for name in self.faults if name not in on_store)
+        return Lane(on_servers, self.arm.server_names), Lane(on_store, (STORE,))
+
+    def judged_by(self, promises: Promises) -> Promises:
+        return replace(promises, **dict.fromkeys(self.hold_to, True))
+
+    @property
+    def replay(self) -> str:
+        """The line that does the same again: same seed, same faults, same operations."""
+        words = ["soak", "--arm", self.arm.name, "--servers", str(self.arm.servers)]
+        words += ["--seed", str(self.seed), "--shoppers", str(self.shoppers)]
+        words += ["--trials", str(self.trials)] if self.trials else ["--minutes", f"{self.minutes:g}"]
+        words += ["--faults", ",".join(self.faults) or "none"]
+        words += [] if self.arm.store_log else ["--no-store-log"]
+        words += ["--hold-to", ",".join(self.hold_to)] if self.hold_to else []
+        return f"{self.command} {shlex.join(words)}"
+
+
+def read_faults(text: str | None, arm: Arm) -> tuple[str, ...]:
+    """All that can be done to ``arm`` on this machine, or those that ``text`` names."""
+    if text == "none":
+        return ()
+    able = tuple(name for name in FAULTS if _refusal(name, arm) is None)
+    asked = tuple(dict.fromkeys(name.strip() for name in (text or ",".join(able)).split(",") if name.strip()))
+    for name in asked:
+        if name not in FAULTS:
+            raise unknown("fault", name, ("none", *FAULTS))
+        if refusal := _refusal(name, arm):
+            raise UsageProblem(refusal)
+    return asked
+
+
+def read_promises(text: str | None) -> tuple[str, ...]:
+    asked = tuple(dict.fromkeys(name.strip() for name in (text or "").split(",") if name.strip()))
+    for name in asked:
+        if name not in NAMES:
+            raise unknown("promise", name, NAMES)
+    return asked
+
+
+def _refusal(name: str, arm: Arm) -> str | None:
+    if FAULTS[name].on_store and not arm.needs_store:
+        return f"--faults {name} was given; the {arm.name} arm has no store that could be broken."
+    return FAULTS[name].refusal(Platform.PROCESSES, [arm])
