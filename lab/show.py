@@ -83,6 +83,7 @@ class Show:
         self._pledges: dict[str, Pledge] = {}
         self._store_use: dict[str, dict[str, Any]] = {}
         self._folder = RunFolder.create(settings.runs, settings.scenario.name, self._started)
+        self._below = _versions_below(settings.platform)
         self._view = view_for(
             PatientConsole(),
             self._now,
@@ -248,7 +249,7 @@ class Show:
             started=self._started,
             ended=self._now(),
             exit_code=exit_code,
-            versions=versions(store_of(self._timeline)),
+            versions=versions(store_of(self._timeline), self._below),
             problem=problem,
             pledges=self._pledges,
             store_use=self._store_use,
@@ -265,3 +266,11 @@ class Show:
 
     def _leave(self) -> None:
         self._view.__exit__(None, None, None)
+
+
+def _versions_below(platform: Platform) -> dict[str, str]:
+    if platform is Platform.PROCESSES:
+        return {}
+    from lab.cluster.compose.engine import versions as of_engine  # noqa: PLC0415 - the SDK, only where asked for
+
+    return of_engine()

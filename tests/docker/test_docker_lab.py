@@ -47,6 +47,8 @@ def test_both_stories_are_told_by_containers_and_nothing_is_left(lab: Lab, docke
     assert sticky["carts"]["lost"] == sticky["at_risk"] > 0
     assert stateless["carts"]["lost"] == 0
     assert "--docker" in results["repeat"]
+    assert results["versions"]["docker engine"] == docker("version", "--format", "{{.Server.Version}}")
+    assert results["versions"]["docker compose"] == docker("compose", "version", "--short")
     assert all(fault["end"] for fault in results["faults"])
     logs = {path.name for path in (lab.folder / "log").iterdir()}
     assert {"sticky-lb.log", "sticky-server-1.log", "stateless-server-3.log", "stateless-store.log"} <= logs

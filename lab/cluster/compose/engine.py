@@ -80,6 +80,15 @@ def require() -> None:
     connect().close()
 
 
+def versions() -> dict[str, str]:
+    """Of the engine and of Compose."""
+    client = connect()
+    try:
+        return {"docker engine": str(client.version()["Version"]), "docker compose": check()}
+    finally:
+        client.close()
+
+
 def running(run: str) -> dict[str, int]:
     """The containers of ``run`` that are not ended, by name: their process ids, as the engine counts them."""
     client = connect()
