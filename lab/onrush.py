@@ -19,7 +19,7 @@ from lab.cluster.costs import Meter
 from lab.errors import Aborted
 from lab.faults.together import together
 from lab.gate import steady
-from lab.runner import CRASH_AFTER, READ_BACK_WITHIN, SAMPLE_EVERY, Run
+from lab.runner import CRASH_AFTER, READ_BACK_WITHIN, Run
 from lab.timeline import Costed, Tallied
 from lab.workload.crowd import fetch_catalogue
 from lab.workload.throng.crowd import Crowd
@@ -42,6 +42,8 @@ ANSWERED_WITHIN = 10.0
 STUCK_AFTER = 60.0
 _LOOK_AGAIN = 0.02
 _TELLINGS_A_LOOK = 5
+#: Seconds between two looks at what everybody uses: each asks the system about every process.
+_COSTS_EVERY = 1.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -133,7 +135,7 @@ class Onrush(Run):
             for _ in range(_TELLINGS_A_LOOK):
                 for arm, crowd in zip(self.settings.arms, crowds, strict=True):
                     self.timeline.record(_tallied(self.now(), arm.name, crowd))
-                await asyncio.sleep(SAMPLE_EVERY / _TELLINGS_A_LOOK)
+                await asyncio.sleep(_COSTS_EVERY / _TELLINGS_A_LOOK)
             for meter in meters:
                 meter.look()
 

@@ -136,7 +136,9 @@ class Show:
                 plan, victims = run.plan, run.victims
                 self._pledges |= run.pledges
                 self._store_use |= {arm: asdict(use) for arm, use in run.store_use.items()}
-                self._announce(self._find(settings))
+                self._timeline.record(acts.JUDGE.begins(self._now()))
+                # Beside the screen and Ctrl-C: fifty thousand carts take seconds.
+                self._announce(await asyncio.to_thread(self._find, settings))
                 if number == len(rounds):
                     results = self._end()
                 await self._pace.look(VERDICT_STAYS)
@@ -219,7 +221,6 @@ class Show:
         )
 
     def _announce(self, findings: Findings) -> None:
-        self._timeline.record(acts.JUDGE.begins(self._now()))
         for judgement in findings.judgements:
             counts = findings.ledgers[judgement.arm].counts
             verdict, sentence = judgement.verdict.value, judgement.sentence

@@ -2,7 +2,7 @@
 
 Read from the system's own accounts of the processes that were started here. A killed process takes
 its account along, so it is read often; what a process used between the last look and its end is
-missing, half a second at most.
+missing, a second at most.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING, Any
 
@@ -78,7 +79,7 @@ class Reading:
         """``answer`` is status, headers and body. The same rules as for one shopper at a time."""
         status, headers, body = answer
         facts = self._facts_of(headers)
-        outcome = outcome_of_answer(kind, status, _Telling(headers), tries=facts.tries)
+        outcome = outcome_of_answer(kind, status, _telling(status, headers), tries=facts.tries)
         shown = _json(body) if outcome is Outcome.OK else None
         cart = cart_in(shown)
         if outcome is Outcome.OK and cart is None:
@@ -102,14 +103,14 @@ class Reading:
 _TELLING = (b"x-served-by", b"x-lab-server", b"x-session-origin", b"x-lab-tries", b"x-lab-moved-from")
 
 
-class _Telling(dict[str, str]):
+def _telling(status: int, headers: Mapping[bytes, bytes]) -> dict[str, str]:
     """The fields by which ``outcome_of_answer`` judges a refusal, as it asks for them."""
+    if status < HTTPStatus.BAD_REQUEST:
+        return {}
+    return {name: headers.get(name.lower().encode(), b"").decode("latin-1") for name in _OF_REFUSALS}
 
-    def __init__(self, headers: Mapping[bytes, bytes]) -> None:
-        super().__init__()
-        for name in ("X-Write", "Proxy-Status"):
-            if value := headers.get(name.lower().encode()):
-                self[name] = value.decode("latin-1")
+
+_OF_REFUSALS = ("X-Write", "Proxy-Status")
 
 
 def silence(kind: Kind, invoked: float, completed: float | None, why: str, *, sent: bool) -> Said:
