@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from lab.cluster.ports import Site
     from lab.judging import Findings, Pledge
     from lab.ledger import Ledger
+    from lab.prediction import Guess
     from lab.report.results import Results
     from lab.settings import RunSettings
     from lab.topology import Arm
@@ -60,20 +61,21 @@ class Output:
     silent: bool = False
 
 
-def show(settings: RunSettings, output: Output) -> int:
-    """Run, show, judge and write down; the exit code."""
-    return run(settings, output).exit_code
+def show(settings: RunSettings, output: Output, guess: Guess | None = None) -> int:
+    """Run, show, judge and write down; the exit code. ``guess`` is what somebody expects to see."""
+    return run(settings, output, guess).exit_code
 
 
-def run(settings: RunSettings, output: Output) -> Results:
+def run(settings: RunSettings, output: Output, guess: Guess | None = None) -> Results:
     """The same, for who wants to know everything that was measured."""
     raise_file_limit()
-    return asyncio.run(Show(settings, output).run())
+    return asyncio.run(Show(settings, output, guess).run())
 
 
 class Show:
-    def __init__(self, settings: RunSettings, output: Output) -> None:
+    def __init__(self, settings: RunSettings, output: Output, guess: Guess | None = None) -> None:
         self._settings = settings
+        self._guess = guess
         self._output = output
         self._started = datetime.now(UTC)
         self._zero = time.monotonic()
@@ -238,6 +240,7 @@ class Show:
                 findings.verdict.exit_code,
                 self._settings.scenario.what_you_learn,
                 str(self._folder.path),
+                tuple(self._guess.lines()) if self._guess else (),
             )
         )
         return self._write(findings, findings.verdict.exit_code)
@@ -254,6 +257,7 @@ class Show:
             problem=problem,
             pledges=self._pledges,
             store_use=self._store_use,
+            guess=self._guess,
         )
         files.write(self._folder, results, self._history, self._timeline)
         self._history.forget_parts()

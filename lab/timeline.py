@@ -175,11 +175,14 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class RunEnded:
+    """``answer`` is what to tell somebody who had said what they expect, line by line."""
+
     at: float
     verdict: str
     exit_code: int
     take_away: str
     folder: str
+    answer: tuple[str, ...] = ()
 
 
 Event = (

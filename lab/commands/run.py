@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import secrets
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from rich.console import Console
 
 from lab.arms import GRAMMAR, read_arms
 from lab.cluster.abilities import check_strategies
@@ -17,14 +19,19 @@ from lab.commands.parameters import Named, Share, asked_platform, docker_option,
 from lab.commands.what_to_try import own_command
 from lab.errors import UsageProblem
 from lab.faults import FAULTS
+from lab.prediction import guess, options
 from lab.scenarios import SCENARIOS
 from lab.settings import AT_ONCE, DEFAULT_SHOPPERS, MOST_SHOPPERS, RunSettings, read_expectations
 from lab.targets import BIGGEST, Target
 from lab.topology import BALANCERS, OURS, Platform, behind
 from lab.verdict import EXPECTATIONS
+from lab.view import keys, question
 from lab.workload.shapes import THRONG
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lab.prediction import Guess
     from lab.scenario import Scenario
     from lab.topology import Arm
 
@@ -128,16 +135,7 @@ def run(
     """
     if step and no_input:
         raise click.UsageError("--step waits for Enter and --no-input never waits: give one of the two.")
-    asked = read_arms(arms or ",".join(scenario.arms), servers)
-    chosen = tuple(
-        replace(
-            behind(arm, lb),
-            session_ttl=scenario.session_ttl,
-            store_log=scenario.store_log,
-            patience=scenario.patience,
-        )
-        for arm in asked
-    )
+    chosen = _fitted(scenario, read_arms(arms or ",".join(scenario.arms), servers), lb)
     if lb != OURS:
         find(lb)  # before anything starts
     check_strategies(chosen)
@@ -159,7 +157,30 @@ def run(
     # Half of the lab hangs on this import, and no other command should wait for it.
     from lab.show import Output, show  # noqa: PLC0415
 
-    return show(settings, Output(plain=plain, as_json=as_json, step=step))
+    expected = None if no_input or fast or as_json else _ask(settings)
+    return show(settings, Output(plain=plain, as_json=as_json, step=step), expected)
+
+
+def _fitted(scenario: Scenario, arms: Iterable[Arm], lb: str) -> tuple[Arm, ...]:
+    """``arms`` behind ``lb``, set up as the scenario wants them."""
+    return tuple(
+        replace(
+            behind(arm, lb),
+            session_ttl=scenario.session_ttl,
+            store_log=scenario.store_log,
+            patience=scenario.patience,
+        )
+        for arm in arms
+    )
+
+
+def _ask(settings: RunSettings) -> Guess | None:
+    """What whoever sits there expects; nobody is asked who could not answer, or would not see it."""
+    console = Console()
+    if not (keys.is_ours(sys.stdin) and console.is_terminal):
+        return None
+    chosen = question.ask(console, settings.scenario, options(settings.scenario, settings.seed))
+    return guess(settings.scenario, chosen) if chosen else None
 
 
 def _shoppers(scenario: Scenario, asked: int | None) -> int:

@@ -8,16 +8,16 @@ drawn from these classes.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lab.timeline import ActBegan, ArmReady, Costed, RunEnded
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
 
     from lab.judging import Findings, Pledge
+    from lab.prediction import Guess
     from lab.settings import RunSettings
     from lab.timeline import Timeline
     from lab.topology import Arm
@@ -98,9 +98,22 @@ class Act:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What somebody said before the run that they expect; a wrong one names its ``misconception``."""
+
+    chosen: str
+    right: str
+    is_right: bool
+    misconception: str | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Results:
-    """``problem`` says why there is no verdict, when the lab itself failed or was interrupted."""
+    """``prediction`` is None where nobody was asked, or nobody answered.
+
+    ``problem`` says why there is no verdict, when the lab itself failed or was interrupted.
+    """
 
     schema: int
     scenario: str
@@ -118,6 +131,7 @@ class Results:
     problem: str | None
     take_away: str
     lesson: str
+    prediction: Prediction | None
     arms: dict[str, ArmResult]
     claims: tuple[Claim, ...]
     faults: tuple[Fault, ...]
@@ -143,10 +157,10 @@ def results_of(
     problem: str | None = None,
     pledges: Mapping[str, Pledge],
     store_use: Mapping[str, dict[str, Any]],
+    guess: Guess | None = None,
 ) -> Results:
     """``findings`` is None for a run that ended before it could be judged; ``problem`` then says why."""
     scenario = settings.scenario
-    one = partial(_arm, timeline, findings)
     return Results(
         schema=SCHEMA,
         scenario=scenario.name,
@@ -164,13 +178,32 @@ def results_of(
         problem=problem,
         take_away=scenario.what_you_learn,
         lesson=scenario.lesson,
-        arms={arm.name: one(arm, pledges.get(arm.name), store_use.get(arm.name)) for arm in settings.arms},
+        prediction=_prediction(guess),
+        arms=dict(_arms(settings, timeline, findings, pledges, store_use)),
         claims=_claims(findings),
         faults=_faults(timeline),
         acts=_acts(timeline, ended),
         versions=dict(versions),
         repeat=settings.repeat_command,
     )
+
+
+def _arms(
+    settings: RunSettings,
+    timeline: Timeline,
+    findings: Findings | None,
+    pledges: Mapping[str, Pledge],
+    store_use: Mapping[str, dict[str, Any]],
+) -> Iterator[tuple[str, ArmResult]]:
+    for arm in settings.arms:
+        yield arm.name, _arm(timeline, findings, arm, pledges.get(arm.name), store_use.get(arm.name))
+
+
+def _prediction(guess: Guess | None) -> Prediction | None:
+    if guess is None:
+        return None
+    chosen = guess.chosen
+    return Prediction(chosen.text, guess.right.text, chosen.is_right, chosen.misconception or None)
 
 
 def store_of(timeline: Timeline) -> str | None:

@@ -117,6 +117,8 @@ def _milestone(event: RunBegan | ActBegan | ArmReady | ServerChanged | Judged | 
             yield Record(event.at, event.arm, "verdict", f"{event.verdict}{expected}: {event.sentence}")
         case RunEnded():
             yield Record(event.at, EVERYBODY, "verdict", f"{event.verdict}, exit code {event.exit_code}")
+            for line in event.answer:
+                yield Record(event.at, EVERYBODY, "expected", line)
             yield Record(event.at, EVERYBODY, "rule", event.take_away)
             yield Record(event.at, EVERYBODY, "files", event.folder)
 

@@ -78,7 +78,8 @@ def _cells(arm: ArmState, state: State) -> list[Text]:
 def _end(state: State) -> list[Text]:
     if state.ended is None:
         return []
-    return [take_home(state.ended), Text(clean(state.ended.folder), QUIET)]
+    answer = (Text(clean(line), STRONG) for line in state.ended.answer)
+    return [*answer, take_home(state.ended), Text(clean(state.ended.folder), QUIET)]
 
 
 if __name__ == "__main__":

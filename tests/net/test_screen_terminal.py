@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import pty
 import re
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 HOUSE = Path(__file__).parents[2]
 ENTER_ALTERNATE, LEAVE_ALTERNATE = b"\x1b[?1049h", b"\x1b[?1049l"
 SHOW_CURSOR, HIDE_CURSOR = b"\x1b[?25h", b"\x1b[?25l"
-DEADLINE = 20.0
+DEADLINE = 30.0
 #: Stands once in every frame.
 HEADER = "CART CHAOS LAB"
 
@@ -253,3 +254,21 @@ print(f"share={100 * share:.1f} %")
     share = re.search(r"share=([0-9.]+) %", after_screen(terminal))
     assert share
     assert float(share[1]) < 20
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(90)
+def test_a_person_is_asked_what_they_expect_and_hears_what_misled_them(
+    on_terminal: Terminals, tmp_path: Path
+) -> None:
+    words = ["run", "calm", "--plain", "--arms", "sticky", "--shoppers", "3", "--seed", "5"]
+    words += ["--runs", str(tmp_path)]
+    terminal = on_terminal(f"from lab.cli import main; main({words!r})")
+    terminal.until("What do you expect?")
+    assert not list(tmp_path.iterdir())
+    terminal.press("2\r")
+    terminal.until("What misled you: a risk is taken for a loss.")
+    assert terminal.exit_code() == 0
+    results = json.loads((tmp_path / "latest" / "results.json").read_text())
+    assert results["prediction"]["is_right"] is False
+    assert results["prediction"]["misconception"] == "a risk is taken for a loss"

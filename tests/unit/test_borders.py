@@ -37,6 +37,7 @@ PURE = (
     "lab/bounds.py",
     "lab/oracle.py",
     "lab/sights.py",
+    "lab/prediction.py",
     "lab/promises.py",
     "lab/packing.py",
     "lab/report/junit.py",

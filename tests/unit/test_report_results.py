@@ -130,8 +130,8 @@ def test_results_name_everything_that_decides_what_a_run_was() -> None:
     record = results().to_record()
     assert list(record) == [
         "schema", "scenario", "title", "question", "started", "seconds", "seed", "shoppers", "fault", "crash",
-        "keyless", "verdict", "exit_code", "problem", "take_away", "lesson", "arms", "claims", "faults",
-        "acts", "versions", "repeat",
+        "keyless", "verdict", "exit_code", "problem", "take_away", "lesson", "prediction", "arms", "claims",
+        "faults", "acts", "versions", "repeat",
     ]  # fmt: skip
     assert record["started"] == "2026-03-01T12:30:05Z"
     assert (record["verdict"], record["exit_code"], record["problem"]) == ("held", 0, None)
