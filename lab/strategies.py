@@ -24,6 +24,7 @@ class Strategy:
     place: str
     tie: str = "none"
     needs_store: bool = False
+    has_peers: bool = False
     options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
@@ -33,12 +34,17 @@ STRATEGIES: Mapping[str, Strategy] = {
     "replicated": Strategy(
         place="carts in memory, with copies",
         tie="learn",
+<<<<<<< HEAD
         options={
             "1": ("--replicas", "1"),
             "2": ("--replicas", "2"),
             "1-sync": ("--replicas", "1", "--replication", "sync"),
             "2-sync": ("--replicas", "2", "--replication", "sync"),
         },
+=======
+        has_peers=True,
+        options={"1": ("--replicas", "1"), "2": ("--replicas", "2")},
+>>>>>>> 5f5d4f9 (wip)
     ),
     "write_through": Strategy(place="carts in memory and store", tie="learn", needs_store=True),
     "stateless": Strategy(place="carts in a shared store", needs_store=True),

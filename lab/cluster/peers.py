@@ -19,12 +19,17 @@ if TYPE_CHECKING:
 _KEY_HEADER, _PURPOSE = "X-Peer-Key", b"cart peer plane"
 
 
-async def introduce(http: aiohttp.ClientSession, peers: Mapping[str, Address], secret: str) -> None:
-    """Tell every one of ``peers`` about all of them."""
+async def introduce(
+    http: aiohttp.ClientSession,
+    peers: Mapping[str, Address],
+    secret: str,
+    books: Mapping[str, Mapping[str, Address]],
+) -> None:
+    """Tell every one of ``peers`` about all of them: each has an address book of its own in ``books``."""
     headers = {_KEY_HEADER: hmac.new(secret.encode(), _PURPOSE, hashlib.sha256).hexdigest()}
-    members = {name: str(address) for name, address in peers.items()}
     for name, address in peers.items():
         url = f"{address.url}/peers"
+        members = {other: str(place) for other, place in books[name].items()}
         try:
             async with http.put(url, json=members, headers=headers) as answer:
                 answer.raise_for_status()

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from lab.cluster.gauge import Load
     from lab.timeline import ServerSample
+    from lab.wire.rule import Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,8 @@ class Side(StrEnum):
 
     BALANCER = "balancer"
     STORE = "store"
+    #: The other servers, where carts are copied between them.
+    SERVERS = "servers"
 
 
 class Cuts(Protocol):
@@ -81,6 +84,38 @@ class Cuts(Protocol):
         ...
 
 
+class Disturbs(Protocol):
+    async def disturb(self, server: str, side: Side, rule: Rule) -> None:
+        """Have ``rule`` in force on all connections between ``server`` and ``side``."""
+        ...
+
+    async def calm(self, server: str, side: Side) -> None:
+        """Let everything pass there again; return when the balancer calls ``server`` up."""
+        ...
+
+
+class LosesReplies(Protocol):
+    async def lose_replies(self, server: str, number: int) -> None:
+        """Have ``server`` make so many of the next changes and hang up in place of an answer; 0: none."""
+        ...
+
+
+class SkewsClock(Protocol):
+    async def skew_clock(self, server: str, seconds: float) -> None:
+        """Have ``server`` believe that it is so much later than it is."""
+        ...
+
+
+class RestartsBalancer(Protocol):
+    async def kill_balancer(self) -> None:
+        """End the balancer at once (SIGKILL) and return when the process is gone."""
+        ...
+
+    async def start_balancer(self) -> None:
+        """Start it again on its ports; return when it calls every server up."""
+        ...
+
+
 class KillsStore(Protocol):
     async def kill_store(self) -> None:
         """End the store at once (SIGKILL) and return when the process is gone."""
@@ -88,6 +123,42 @@ class KillsStore(Protocol):
 
     async def start_store(self) -> None:
         """Start it again; return when it answers and the balancer calls every server up."""
+        ...
+
+
+class StopsStore(KillsStore, Protocol):
+    async def stop_store(self) -> None:
+        """Ask the store to end (SIGTERM) and return when the process is gone."""
+        ...
+
+
+class FreezesStore(Protocol):
+    async def freeze_store(self) -> None:
+        """SIGSTOP: it accepts connections still, for that is the kernel's work, and answers nothing."""
+        ...
+
+    async def thaw_store(self) -> None:
+        """Let it go on; return when the balancer calls every server up."""
+        ...
+
+
+class FillsStore(Protocol):
+    async def fill_store(self, share: float, policy: str) -> None:
+        """Grant it so little memory that ``share`` of its data has no room; ``policy`` is its own word."""
+        ...
+
+    async def free_store(self) -> None:
+        """Grant it all the memory that it had before."""
+        ...
+
+
+class CutsPower(KillsStore, Protocol):
+    async def store_log_size(self) -> int:
+        """How many bytes its log has now."""
+        ...
+
+    async def cut_power(self, log_size: int) -> None:
+        """End the store at once, and leave it no more of its log than it had then."""
         ...
 
 

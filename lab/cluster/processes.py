@@ -11,30 +11,35 @@ import asyncio
 import signal
 import time
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import aiohttp
 
 from lab.cluster import programs
+from lab.cluster.breakable import BreakableStore
 from lab.cluster.gauge import Gauge
+from lab.cluster.links import Links
 from lab.cluster.peers import introduce
 from lab.cluster.ports import Address
 from lab.cluster.programs import Wiring
 from lab.cluster.server import Server
-from lab.cluster.site import BalancedSite, together
+from lab.cluster.site import together
 from lab.cluster.store_binary import find_binary
 from lab.errors import EnvironmentProblem
 from lab.topology import OURS
+from lab.wire.rule import SILENT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Sequence
 
     from lab.cluster.family import Family
     from lab.cluster.gauge import Load
-    from lab.cluster.ports import StoreFigures
+    from lab.cluster.ports import Side, StoreFigures
     from lab.cluster.store import Store
     from lab.timeline import ServerChanged, ServerSample
     from lab.topology import Arm
+    from lab.wire.rule import Rule
 
 START_DEADLINE = 30.0
 _CRASH_DEADLINE = 10.0
@@ -42,7 +47,7 @@ _CRASH_DEADLINE = 10.0
 _STOP_GRACE = 10.0
 
 
-class ProcessSite(BalancedSite):
+class ProcessSite(BreakableStore):
     """One arm on this machine. ``open_sites`` starts and ends it."""
 
     def __init__(
@@ -60,21 +65,26 @@ class ProcessSite(BalancedSite):
         self._family = family
         self._wiring = wiring
         self._redis_url = redis_url
-        self._store: Store | None = None
-        self._peers: dict[str, Address] = {}
+        self._links = Links(wiring.links, family, arm.slug, arm.server_names)
+        self._planes: dict[str, Address] = {}
 
     @property
     def store(self) -> str | None:
         return self._store.version if self._store else None
+
+    @property
+    def _running(self) -> Sequence[str]:
+        return [name for name, server in self.servers.items() if server.child.is_running]
 
     async def open(self) -> None:
         """Start everything; returns when the balancer calls every server up."""
         # First, for the servers are told its URL; it starts in a fraction of the time that they take.
         if self.arm.needs_store:
             self._store = await self._open_store()
+        await self._links.open()
         await together(self._open_balancer(), *map(self._launch, self.arm.server_names))
-        await self._introduce()
-        await together(*(self._register(name, self.servers[name].address) for name in self.arm.server_names))
+        await self._introduce_servers()
+        await together(*map(self._introduce, self.arm.server_names))
         await self._until_up(self.arm.server_names)
 
     async def kill(self, server: str) -> None:
@@ -100,8 +110,8 @@ class ProcessSite(BalancedSite):
         if known.child.is_end_expected or not known.child.is_running:
             await known.child.kill()
             await self._launch(server)
-            await self._introduce()
-            await self._register(server, self.servers[server].address)
+            await self._introduce_servers()
+            await self._introduce(server)
         await self._until_up([server])
 
     async def stop(self, server: str) -> None:
@@ -121,24 +131,35 @@ class ProcessSite(BalancedSite):
         self._server(server).child.signal(signal.SIGCONT)
         await self._until_up([server])
 
-    async def kill_store(self) -> None:
-        from lab.cluster import store  # noqa: PLC0415 - a store's client takes 0.2 s to import
+    async def cut(self, server: str, side: Side) -> None:
+        await self._links.disturb(server, side, SILENT)
 
-        await store.kill(self._its_store())
+    async def mend(self, server: str, side: Side) -> None:
+        await self.calm(server, side)
 
-    async def start_store(self) -> None:
-        from lab.cluster import store  # noqa: PLC0415 - as above
+    async def disturb(self, server: str, side: Side, rule: Rule) -> None:
+        self._check_known(server)
+        await self._links.disturb(server, side, rule)
 
-        self._store = await store.start_again(self._family, self._its_store())
-        await self._until_up([name for name, server in self.servers.items() if server.child.is_running])
+    async def calm(self, server: str, side: Side) -> None:
+        self._check_known(server)
+        await self._links.calm(server, side)
+        await self._until_up([server])
+
+    async def kill_balancer(self) -> None:
+        self.stop_following()
+        await self._balancer_child.kill()
+
+    async def start_balancer(self) -> None:
+        """On the ports that it had: shoppers know no others."""
+        if not self._balancer_child.is_running:
+            self._wiring = replace(self._wiring, front_port=self.front.port, admin_port=self.admin.port)
+            await self._open_balancer()
+            await together(*(self._register(name, address) for name, address in self.addresses.items()))
+        await self._until_up(self._running)
 
     async def store_figures(self) -> StoreFigures | None:
         return await self._store.figures() if self._store else None
-
-    def _its_store(self) -> Store:
-        if self._store is None:
-            raise EnvironmentProblem(f"The {self.arm.name} arm has no store that could be broken.")
-        return self._store
 
     async def sample(self) -> Sequence[ServerSample]:
         return await asyncio.gather(
@@ -150,6 +171,7 @@ class ProcessSite(BalancedSite):
 
     async def close(self) -> None:
         """After the processes have ended."""
+        self._links.close()
         await self._http.close()
         if self._store:
             await self._store.forget()
@@ -171,7 +193,7 @@ class ProcessSite(BalancedSite):
             program = programs.balancer(self.arm, self._wiring)
         else:
             program = programs.stand_in(self.arm, self._wiring, self._family.den)
-        child = await self._family.start(program)
+        self._balancer_child = child = await self._family.start(program)
         said = await child.listening(START_DEADLINE)
         self._family.needs(child)
         self._balancer_gauge = Gauge(said["pid"])
@@ -180,16 +202,27 @@ class ProcessSite(BalancedSite):
         )
 
     async def _launch(self, name: str) -> None:
-        child = await self._family.start(programs.server(self.arm, name, self._wiring, self._store))
+        store = self._store
+        if store:
+            store = replace(store, url=await self._links.store(name, store.url))
+        child = await self._family.start(programs.server(self.arm, name, self._wiring, store))
         said = await child.listening(START_DEADLINE)
         self.servers[name] = Server(name, child, Address(said["host"], said["port"]))
         if "peer_port" in said:
-            self._peers[name] = Address(said["peer_host"], said["peer_port"])
+            self._planes[name] = Address(said["peer_host"], said["peer_port"])
 
-    async def _introduce(self) -> None:
+    async def _introduce(self, name: str) -> None:
+        """Tell the balancer where it finds a server."""
+        await self._register(name, await self._links.front(name, self.servers[name].address))
+
+    async def _introduce_servers(self) -> None:
         """Those that run, to each other: whoever is gone hears of it when it comes back."""
-        running = {name: peer for name, peer in self._peers.items() if self.servers[name].child.is_running}
-        await introduce(self._http, running, self._wiring.secret)
+        running = {name: plane for name, plane in self._planes.items() if self.servers[name].child.is_running}
+        books = {
+            name: {other: await self._links.peer(name, other, plane) for other, plane in running.items()}
+            for name in running
+        }
+        await introduce(self._http, running, self._wiring.secret, books)
 
 
 @asynccontextmanager
@@ -198,16 +231,23 @@ async def open_sites(
     family: Family,
     *,
     redis_url: str | None = None,
+    links: Collection[Side] = (),
     clock: Callable[[], float] = time.monotonic,
     on_change: Callable[[ServerChanged], None] = lambda _: None,
 ) -> AsyncIterator[dict[str, ProcessSite]]:
     """All ``arms`` at once, by name, every server up; their processes end when the block ends.
 
-    ``clock`` gives seconds since the run began; ``on_change`` hears of every server's change of state.
+    ``links`` are the sides on which a fault will want to stand in the middle. ``clock`` gives seconds since
+    the run began; ``on_change`` hears of every server's change of state.
     """
     sites = {
         arm.name: ProcessSite(
-            arm, family, Wiring(logs=family.logs), redis_url=redis_url, clock=clock, on_change=on_change
+            arm,
+            family,
+            Wiring(logs=family.logs, links=frozenset(links)),
+            redis_url=redis_url,
+            clock=clock,
+            on_change=on_change,
         )
         for arm in arms
     }

@@ -19,6 +19,7 @@ from lab.strategies import STRATEGIES
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from lab.cluster.ports import Side
     from lab.cluster.store import Store
     from lab.topology import Arm
 
@@ -33,7 +34,8 @@ STORE_PATIENCE = 5.0
 class Wiring:
     """What the programs of one arm share. Port 0 takes a free one.
 
-    ``crash_delay`` is how many seconds a server lives on after ``POST /crash``.
+    ``crash_delay`` is how many seconds a server lives on after ``POST /crash``; ``links`` are the sides
+    on which the fault proxy stands between.
     """
 
     logs: Path
@@ -41,6 +43,7 @@ class Wiring:
     front_port: int = 0
     admin_port: int = 0
     crash_delay: float = 1.0
+    links: frozenset[Side] = frozenset()
 
 
 def balancer(arm: Arm, wiring: Wiring) -> Program:

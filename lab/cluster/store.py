@@ -11,7 +11,9 @@ import asyncio
 import secrets
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
@@ -25,7 +27,6 @@ from lab.errors import EnvironmentProblem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from lab.cluster.child import Child
     from lab.cluster.family import Family
@@ -35,6 +36,7 @@ _READY_WITHIN = 15.0
 _JOINED_WITHIN = 3.0
 _LOOK_AGAIN = 0.01
 _KEYS_AT_ONCE = 500
+_USUAL_POLICY = "noeviction"
 #: What a store that is absent, refuses, or has a malformed URL looks like.
 _NO_ANSWER = (RedisError, OSError, ValueError)
 
@@ -55,6 +57,32 @@ class Store:
             return
         with suppress(*_NO_ANSWER):  # then they expire by themselves
             await self._delete_keys()
+
+    async def limit(self, share: float, policy: str) -> None:
+        """Grant it so little memory that ``share`` of its data has no room; ``policy`` is its own word."""
+        child_of(self)  # in a store that somebody else runs, this would hit their keys
+        async with _client(self.url) as client:
+            used = await client.memory_stats()
+            room = int(used["total.allocated"] - share * used["dataset.bytes"])
+            await client.config_set("maxmemory-policy", policy)
+            await client.config_set("maxmemory", max(room, 1))
+
+    async def unlimit(self) -> None:
+        async with _client(self.url) as client:
+            await client.config_set("maxmemory", 0)
+            await client.config_set("maxmemory-policy", _USUAL_POLICY)
+
+    def log_file(self) -> Path:
+        """Where it appends what it does (AOF); of several parts, the one that grows."""
+        child_of(self)
+        folder = Path(urlsplit(self.url).path).parent
+        parts = sorted(
+            folder.glob("appendonlydir/*.incr.aof"), key=lambda part: int(part.name.split(".")[-3])
+        )
+        found = parts[-1:] or list(folder.glob("appendonly.aof"))
+        if not found:
+            raise EnvironmentProblem(f"The store should keep a log in {folder}; there is none.")
+        return found[0]
 
     async def figures(self) -> StoreFigures:
         """What it counted since it started, and how many of our keys would stay for ever."""
@@ -93,16 +121,12 @@ async def start(family: Family, binary: Binary, name: str, *, keeps_log: bool = 
 
 async def start_again(family: Family, store: Store) -> Store:
     """The same store after its end, with what its log kept; returns when it answers."""
-    child, _ = await _started(family, _our_child(store).program, store.url)
+    child, _ = await _started(family, child_of(store).program, store.url)
     return replace(store, child=child)
 
 
-async def kill(store: Store) -> None:
-    """SIGKILL: what it had not handed to the system is gone. Returns when it is."""
-    await _our_child(store).kill()
-
-
-def _our_child(store: Store) -> Child:
+def child_of(store: Store) -> Child:
+    """The process, which only a store of our own has."""
     if store.child is None:
         raise EnvironmentProblem(
             "The store was given by --redis-url; the lab breaks only what it started itself. "
@@ -146,7 +170,7 @@ def program(binary: Binary, name: str, socket: Path, log: Path, *, keeps_log: bo
         "appendonly": "yes" if keeps_log else "no",
         "appendfsync": "everysec",
         "save": "",
-        "maxmemory-policy": "noeviction",
+        "maxmemory-policy": _USUAL_POLICY,
         "logfile": str(log),
     }
     flags = [word for key, value in settings.items() for word in (f"--{key}", value)]
