@@ -34,17 +34,13 @@ STRATEGIES: Mapping[str, Strategy] = {
     "replicated": Strategy(
         place="carts in memory, with copies",
         tie="learn",
-<<<<<<< HEAD
+        has_peers=True,
         options={
             "1": ("--replicas", "1"),
             "2": ("--replicas", "2"),
             "1-sync": ("--replicas", "1", "--replication", "sync"),
             "2-sync": ("--replicas", "2", "--replication", "sync"),
         },
-=======
-        has_peers=True,
-        options={"1": ("--replicas", "1"), "2": ("--replicas", "2")},
->>>>>>> 5f5d4f9 (wip)
     ),
     "write_through": Strategy(place="carts in memory and store", tie="learn", needs_store=True),
     "stateless": Strategy(place="carts in a shared store", needs_store=True),

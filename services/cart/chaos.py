@@ -1,4 +1,4 @@
-"""Guarded ways to hurt this server: it dies without a goodbye, loses an answer, or becomes slow."""
+"""Guarded ways to hurt this server: it dies, loses answers, becomes slow, or believes a false time."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Request, Response
 
 from services.cart import answers
+from services.cart.clock import WALL
 from services.cart.errors import BadBody, Guarded
 
 if TYPE_CHECKING:
@@ -21,7 +22,19 @@ router = APIRouter(tags=["chaos"])
 _log = logging.getLogger(__name__)
 CRASH_EXIT_CODE = 1
 _SLOWEST = 60
+_MOST_REPLIES = 10_000
+#: A day: no cookie of ours lives for longer.
+_FARTHEST = 86_400
 _REFUSED: dict[int | str, dict[str, Any]] = {403: {"description": "Chaos is not enabled on this server"}}
+
+
+def _described(name: str, least: int, most: int) -> dict[int | str, dict[str, Any]]:
+    return {422: {"description": f"{name} is no number from {least} to {most}"}}
+
+
+def _parameter(name: str, least: int, most: int, *, required: bool = True) -> dict[str, Any]:
+    schema = {"type": "number", "minimum": least, "maximum": most}
+    return {"parameters": [{"name": name, "in": "query", "required": required, "schema": schema}]}
 
 
 @dataclass(slots=True)
@@ -46,40 +59,66 @@ async def crash(request: Request) -> Response:
     return answers.as_json({"message": f"{config.server_id} crashes in {config.crash_delay:g} s"})
 
 
-@router.post("/chaos/lose-next-reply", summary="Make the next change, then hang up", responses=_REFUSED)
+@router.post(
+    "/chaos/lose-next-reply",
+    summary="Make the next change, then hang up",
+    responses=_REFUSED | _described("times", 0, _MOST_REPLIES),
+    openapi_extra=_parameter("times", 0, _MOST_REPLIES, required=False),
+)
 async def lose_next_reply(request: Request) -> Response:
-    """Once for each call: the change is made, and the connection closes instead of an answer."""
+    """Once for each call: the change is made, and the connection closes instead of an answer.
+
+    ``?times=5`` is five in all, and ``?times=0`` heals it.
+    """
     config: Config = request.app.state.config
     _guard(request, config)
     mischief: Mischief = request.app.state.mischief
-    mischief.lose_replies += 1
+    if "times" in request.query_params:
+        mischief.lose_replies = int(_number(request, "times", 0, _MOST_REPLIES))
+    else:
+        mischief.lose_replies += 1
     return answers.as_json({"message": f"{config.server_id} makes the next change and hangs up"})
+
+
+@router.post(
+    "/chaos/clock",
+    summary="Believe that it is later, or earlier, than it is",
+    responses=_REFUSED | _described("ahead", -_FARTHEST, _FARTHEST),
+    openapi_extra=_parameter("ahead", -_FARTHEST, _FARTHEST),
+)
+async def clock(request: Request) -> Response:
+    """``?ahead=3600`` is an hour; ``0`` heals it. Only what goes by the wall clock is deceived."""
+    config: Config = request.app.state.config
+    _guard(request, config)
+    WALL.ahead = _number(request, "ahead", -_FARTHEST, _FARTHEST)
+    return answers.as_json({"message": f"{config.server_id} believes it is {WALL.ahead:g} s later"})
 
 
 @router.post(
     "/chaos/slow",
     summary="Wait before each answer",
-    responses=_REFUSED | {422: {"description": "No number of seconds, 0 to 60"}},
-    openapi_extra={
-        "parameters": [
-            {"name": "seconds", "in": "query", "required": True, "schema": {"type": "number", "maximum": 60}}
-        ]
-    },
+    responses=_REFUSED | _described("seconds", 0, _SLOWEST),
+    openapi_extra=_parameter("seconds", 0, _SLOWEST),
 )
 async def slow(request: Request) -> Response:
     """``?seconds=0`` heals it. Probes are answered as fast as ever, as in a gray failure."""
     config: Config = request.app.state.config
     _guard(request, config)
-    asked = request.query_params.get("seconds", "")
-    try:
-        seconds = float(asked)
-    except ValueError:
-        seconds = -1
-    if not 0 <= seconds <= _SLOWEST:
-        raise BadBody("bad_value", f"seconds: a number from 0 to {_SLOWEST}, got {asked[:20]!r}.")
+    seconds = _number(request, "seconds", 0, _SLOWEST)
     mischief: Mischief = request.app.state.mischief
     mischief.slow_seconds = seconds
     return answers.as_json({"message": f"{config.server_id} waits {seconds:g} s before each answer"})
+
+
+def _number(request: Request, name: str, least: int, most: int) -> float:
+    asked = request.query_params.get(name, "")
+    try:
+        number = float(asked)
+    except ValueError:
+        number = least - 1
+    if not least <= number <= most:
+        raise BadBody("bad_value", f"{name}: a number from {least} to {most}, got {asked[:20]!r}.")
+    return number
 
 
 def _guard(request: Request, config: Config) -> None:

@@ -13,6 +13,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from services.cart.clock import WALL
 from services.cart.errors import CartError
 from services.cart.model import Cart, Change, Verb
 from services.cart.replication.merge import merged, noted
@@ -76,7 +77,7 @@ class Copies:
             role = self.roles[session] = Role(self._me, 1, sure)
         old = dict(before.lines) if before else {}
         role.trace = noted(self._config.merge, role.trace, old, dict(answer.cart.lines), self._me)
-        role.written = time.time()
+        role.written = WALL()
         if before is None:
             message = self.snapshot(session)
             assert message  # noqa: S101 - it was created a moment ago
@@ -115,7 +116,7 @@ class Copies:
             "session": session,
             "owner": role.owner,
             "epoch": role.epoch,
-            "at": time.time(),
+            "at": WALL(),
         }
 
     # Who owns a session.
@@ -167,7 +168,7 @@ class Copies:
             elif role and (role.epoch, role.owner) > (message["epoch"], message["owner"]):
                 fenced[session] = [role.owner, role.epoch]
             elif self._take(message, role):
-                self._delays.append(time.time() - message["at"])
+                self._delays.append(WALL() - message["at"])
                 need.pop(session, None)
             else:
                 self._counts["asked_for"] += 1

@@ -13,10 +13,10 @@ remembers the latest keys.
 from __future__ import annotations
 
 import hashlib
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from services.cart.clock import WALL
 from services.cart.errors import CartTooLarge, KeyReused, NoSuchSession, RevisionMoved
 from services.cart.model import Cart, Verb, order_of
 from services.cart.strategies.newest import Newest
@@ -41,9 +41,7 @@ _TOUCH_AFTER = 0.1
 class ClientCookie:
     name = "client_cookie"
 
-    def __init__(
-        self, config: Config, prices: Mapping[str, int], clock: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, config: Config, prices: Mapping[str, int], clock: Callable[[], float] = WALL) -> None:
         self._config = config
         self._prices = prices
         self._clock = clock

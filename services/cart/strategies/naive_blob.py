@@ -9,9 +9,9 @@ keys ride in the same blob, so a change that is lost is lost with its key.
 from __future__ import annotations
 
 import json
-import time
 from typing import TYPE_CHECKING, Any
 
+from services.cart.clock import WALL
 from services.cart.errors import KeyReused, NoSuchSession, RevisionMoved, StoreCut
 from services.cart.model import Verb, order_of
 from services.cart.store import Store
@@ -70,7 +70,7 @@ class NaiveBlob:
         if blob is None:
             if not ask.create:
                 raise NoSuchSession
-            blob = {"layout": _LAYOUT, "born": time.time(), "revision": 0, "lines": [], "records": {}}
+            blob = {"layout": _LAYOUT, "born": WALL(), "revision": 0, "lines": [], "records": {}}
         if ask.key and (record := blob["records"].get(ask.key)):
             if record["change"] != str(ask.change):
                 raise KeyReused
@@ -102,7 +102,7 @@ class NaiveBlob:
         answer = Answer(self._config.server_id, cart, order, origin=_ORIGIN)
         blob |= {"revision": cart.revision, "lines": flat(cart.lines)}
         if ask.key:
-            until = time.time() + self._config.op_window
+            until = WALL() + self._config.op_window
             records = blob["records"] | {ask.key: record_of(ask.change, answer) | {"until": until}}
             blob["records"] = dict(list(records.items())[-_KEYS_MAX:])
         return answer
@@ -119,14 +119,14 @@ class NaiveBlob:
                 "understands. Ask a server of the newer release.",
                 attempted=False,
             )
-        now = time.time()
+        now = WALL()
         if now - blob["born"] >= self._config.session_max:
             return None
         blob["records"] = {key: each for key, each in blob["records"].items() if each["until"] > now}
         return blob
 
     async def _set(self, session: str, blob: Blob) -> None:
-        left = min(self._config.session_ttl, blob["born"] + self._config.session_max - time.time())
+        left = min(self._config.session_ttl, blob["born"] + self._config.session_max - WALL())
         await self._store.call("SET", self._key(session), json.dumps(blob), "PX", max(1, int(left * 1000)))
 
     def _key(self, session: str) -> str:
