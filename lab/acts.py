@@ -125,6 +125,72 @@ STORE_GONE = _story(
     "Everybody comes back. What lives in a server's memory does not even notice.",
     ("The store is started again, with whatever it wrote down.", "are the carts back with it?"),
 )
+STORE_FULL = _story(
+    "The store has no room for more: it answers, and refuses whatever is new.",
+    "adds are refused, carts can be read: is anything lost that was acknowledged?",
+    "Everybody comes back. Reading works, and nobody can put anything into a cart.",
+    ("The store has room again.", "adds are taken again"),
+)
+STORE_FORGETS = _story(
+    "The store has no room for all: to take what is new, it forgets the carts that were used least.",
+    "no error anywhere; how many carts are left?",
+    "Everybody comes back. Everything works, and some carts begin anew.",
+    ("The store has room again. What it forgot, nobody can give back.", "the carts that are missing"),
+)
+POWER_LOST = _story(
+    "The power goes: the store is gone, and the end of its log had not reached the disk.",
+    "what was acknowledged in the last second?",
+    "Everybody comes back, and waits for the store.",
+    ("The store is started again, with what was on its disk.", "is every acknowledged add there?"),
+)
+SLOWED = _story(
+    "The way to one server takes longer; it is up, and everything that it says is right.",
+    "nothing is refused and no check fails; who waits?",
+    "Everybody comes back. Whoever is tied to the slow server waits at every request.",
+    ("The way is as short as before.", "the waiting is over"),
+)
+UNHEARD = _story(
+    "One server's answers go nowhere: it hears every request and carries it out.",
+    "to the balancer it is gone, to itself it is well; what was it asked meanwhile?",
+    "Everybody comes back. The balancer sends the unheard server's shoppers to the others.",
+    (
+        "Its answers arrive again. It has every cart in its memory.",
+        "its carts are there; is anybody sent to them?",
+    ),
+)
+RESETTING = _story(
+    "Every connection to one server breaks as soon as something is sent.",
+    "an error after the first byte: was the change made?",
+    "Everybody comes back. The balancer sends its shoppers to the others.",
+    (
+        "Its connections stand again, with every cart in its memory.",
+        "its carts are there; is anybody sent to them?",
+    ),
+)
+REPLY_LOST = _story(
+    "One server makes the changes that it is asked for, and hangs up instead of answering.",
+    "to the shopper it failed, so they do it again: how many are in the cart?",
+    "Everybody comes back. The same server answers again.",
+    ("Every answer arrives again.", "carts with one piece too many"),
+)
+SKEWED = _story(
+    "One server's clock is an hour ahead.",
+    "who goes by a clock on the wall, and who measures for themselves?",
+    "Everybody comes back, to whichever server is theirs.",
+    ("Its clock is right again.", "the carts that it called expired"),
+)
+CUT_FROM_SERVERS = _story(
+    "One server is cut off the other servers: its shoppers reach it, and its copies reach nobody.",
+    "who acknowledges what nobody else has?",
+    "Everybody comes back. There are two sides now, and each believes that the other is gone.",
+    ("The cable is plugged in again, and two truths meet.", "which of them wins?"),
+)
+BALANCER_GONE = _story(
+    "The balancer dies and is started again at once, on the same port.",
+    "for a moment nobody answers; what did it know that nobody else does?",
+    "Everybody comes back to a balancer that has never seen them.",
+    None,
+)
 GO_BACK = Act(
     "go back",
     "What was broken is back, and people shop on: who is sent home now, and to which cart?",

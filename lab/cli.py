@@ -16,6 +16,7 @@ from lab.commands.export import export
 from lab.commands.help_pages import exit_code_table
 from lab.commands.list_scenarios import list_scenarios
 from lab.commands.run import run
+from lab.commands.selftest import selftest
 from lab.commands.site import site_commands
 from lab.commands.soak import soak
 from lab.errors import LabError
@@ -42,7 +43,7 @@ def cli() -> None:
     pass
 
 
-for command in (run, compare, soak, claims, list_scenarios, *site_commands, export, doctor, check):
+for command in (run, compare, soak, claims, list_scenarios, *site_commands, export, doctor, check, selftest):
     cli.add_command(command)
 
 

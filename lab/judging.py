@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from lab.claims import ClaimResult, evaluate
-from lab.ledger import STORE, Crash, Ledger
+from lab.ledger import BALANCER, STORE, Crash, Ledger
 from lab.oracle import judge_carts
 from lab.scenario import expected_of
 from lab.verdict import Judgement, Verdict, judge_arm, worst
@@ -79,7 +79,7 @@ def _crash(intervals: Iterable[Interval]) -> Crash | None:
     ends = [interval.end for interval in listed if interval.end is not None]
     return Crash(
         at=min(interval.begin for interval in listed),
-        servers=frozenset(interval.target for interval in listed) - {STORE},
+        servers=frozenset(interval.target for interval in listed) - {STORE, BALANCER},
         store=any(interval.target == STORE for interval in listed),
         healed=max(ends) if len(ends) == len(listed) else None,
     )

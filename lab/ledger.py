@@ -46,6 +46,7 @@ NO_ANSWER = "no answer"
 
 #: Stands where a fault on a server would name the server.
 STORE = "store"
+BALANCER = "balancer"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,11 +19,12 @@ from lab.capacity import rate_for_each
 from lab.cluster.ports import StoreFigures, TellsStore
 from lab.errors import Aborted
 from lab.faults import FAULTS, story_of
+from lab.faults.fault import Hits
 from lab.faults.together import together
 from lab.gate import steady
 from lab.history import History, Kind, Outcome
 from lab.judging import Pledge, pledge_of
-from lab.ledger import STORE
+from lab.ledger import BALANCER, STORE
 from lab.timeline import OperationEnded, Sampled
 from lab.workload.clock import PlanClock
 from lab.workload.crowd import Crowd, fetch_catalogue, fetch_promises
@@ -181,9 +182,14 @@ class Run:
         return [
             kind(arm.name, target, self.sites[arm.name], self.timeline, self.now)
             for arm in self.settings.arms
-            for target in ((STORE,) if kind.on_store else self.victims)
-            if arm.needs_store or not kind.on_store
+            for target in self._targets(kind.hits)
+            if arm.needs_store or not kind.hits.on_store
         ]
+
+    def _targets(self, hits: Hits) -> tuple[str, ...]:
+        if hits is Hits.BALANCER:
+            return (BALANCER,)
+        return (STORE,) if hits.on_store else self.victims
 
     def _carts_by_server(self) -> dict[str, int]:
         """How many carts of the first arm live on each server: where its last acknowledged add went."""

@@ -17,7 +17,7 @@ from lab.cluster.family import Family
 from lab.cluster.limits import raise_file_limit
 from lab.cluster.processes import open_sites
 from lab.errors import LabError
-from lab.faults import story_of
+from lab.faults import FAULTS, story_of
 from lab.interruption import interruptible
 from lab.judging import find
 from lab.onrush import Onrush
@@ -204,7 +204,15 @@ class Show:
 
             return open_swarm(arms, family, clock=self._now, on_change=self._timeline.record)
         redis_url = self._settings.redis_url
-        return open_sites(arms, family, redis_url=redis_url, clock=self._now, on_change=self._timeline.record)
+        links = {side for each in self._settings.injections for side in FAULTS[each.fault].links}
+        return open_sites(
+            arms,
+            family,
+            redis_url=redis_url,
+            links=links,
+            clock=self._now,
+            on_change=self._timeline.record,
+        )
 
     def _frame(self, settings: RunSettings, number: int) -> RunBegan:
         scenario = settings.scenario

@@ -78,6 +78,11 @@ class Arm:
         return STRATEGIES[self.strategy].needs_store
 
     @property
+    def has_peers(self) -> bool:
+        """Whether its servers speak with each other."""
+        return STRATEGIES[self.strategy].has_peers
+
+    @property
     def slug(self) -> str:
         """The name, fit for a file's."""
         return re.sub(r"[^a-z0-9_]+", "-", self.name)

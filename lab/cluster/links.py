@@ -63,7 +63,7 @@ class Links:
         if parts.scheme == "unix":
             path = self._family.den / f"{self._slug}-{server}.sock"
             await self._wire.socket(name, path, f"{UNIX}{parts.path}")
-            return urlunsplit(parts._replace(path=str(path)))
+            return f"unix://{path}" + (f"?{parts.query}" if parts.query else "")
         if parts.scheme != "redis":
             raise EnvironmentProblem(
                 f"A fault between a server and the store needs to stand in the middle, and {parts.scheme}:// "

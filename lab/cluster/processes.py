@@ -146,6 +146,12 @@ class ProcessSite(BreakableStore):
         await self._links.calm(server, side)
         await self._until_up([server])
 
+    async def lose_replies(self, server: str, number: int) -> None:
+        await self._tell(server, f"/chaos/lose-next-reply?times={number}")
+
+    async def skew_clock(self, server: str, seconds: float) -> None:
+        await self._tell(server, f"/chaos/clock?ahead={seconds:g}")
+
     async def kill_balancer(self) -> None:
         self.stop_following()
         await self._balancer_child.kill()
@@ -179,6 +185,14 @@ class ProcessSite(BreakableStore):
     def _server(self, name: str) -> Server:
         self._check_known(name)
         return self.servers[name]
+
+    async def _tell(self, server: str, path: str) -> None:
+        url = f"{self._server(server).address.url}{path}"
+        try:
+            async with self._http.post(url) as answer:
+                answer.raise_for_status()
+        except aiohttp.ClientError as problem:
+            raise EnvironmentProblem(f"POST {url} should be obeyed by {server}; {problem}.") from problem
 
     async def _open_store(self) -> Store:
         from lab.cluster import store  # noqa: PLC0415 - a store's client takes 0.2 s to import

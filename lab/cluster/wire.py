@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lab.cluster.child import Program
@@ -30,10 +30,12 @@ class Line:
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
+    #: Answers come in the order of the questions, and name none.
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def ask(self, **words: Any) -> dict[str, Any]:
-        self.writer.write(json.dumps(words).encode() + b"\n")
-        async with asyncio.timeout(_ANSWERS_WITHIN):
+        async with self.turn, asyncio.timeout(_ANSWERS_WITHIN):
+            self.writer.write(json.dumps(words).encode() + b"\n")
             answer: dict[str, Any] = json.loads(await self.reader.readline())
         if "error" in answer:
             raise EnvironmentProblem(f"The fault proxy should {words['do']}; it refused: {answer['error']}")

@@ -209,11 +209,11 @@ def _fault(scenario: Scenario, asked: str | None, arms: tuple[Arm, ...], platfor
             f"Scenario {scenario.name!r} breaks nothing; --fault {asked} has no place in it."
         )
     fault = asked or scenario.fault
-    if asked and scenario.fault and FAULTS[asked].on_store != FAULTS[scenario.fault].on_store:
-        broken = "store" if FAULTS[scenario.fault].on_store else "servers"
+    if asked and scenario.fault and (about := FAULTS[scenario.fault].hits) is not FAULTS[asked].hits:
+        alike = ", ".join(name for name, kind in FAULTS.items() if kind.hits is about)
         raise UsageProblem(
-            f"--fault {asked} was given; scenario {scenario.name!r} breaks the {broken}, and a fault that "
-            "does so was expected."
+            f"--fault {asked} {FAULTS[asked].hits}; scenario {scenario.name!r} is about one that {about}. "
+            f"Expected: {alike}. 'cartlab selftest --only {asked}' shows what {asked} does."
         )
     if platform is not Platform.PROCESSES and (scenario.session_ttl or not scenario.store_log):
         raise UsageProblem(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from lab import acts
 from lab.cluster.ports import Side
-from lab.faults.fault import ServerFault
+from lab.faults.fault import Hits, ServerFault
 from lab.topology import Platform
 
 if TYPE_CHECKING:
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 @dataclass(slots=True)
 class Cut(ServerFault):
     side: ClassVar[Side]
-    platforms = frozenset({Platform.DOCKER})
-    elsewhere = "processes of one machine share its loopback, and none has a network of its own"
 
     site: Cuts
 
@@ -40,6 +38,7 @@ class CutFromBalancer(Cut):
     did = "off the balancer's network"
     undid = "on the balancer's network again"
     side = Side.BALANCER
+    links = frozenset({Side.BALANCER})
     story = acts.CUT_OFF
 
 
@@ -51,15 +50,37 @@ class CutFromStore(Cut):
     did = "off the store's network"
     undid = "on the store's network again"
     side = Side.STORE
+    links = frozenset({Side.STORE})
     story = acts.CUT_FROM_STORE
 
     @classmethod
-    def refusal(cls, platform: Platform, arms: Iterable[Arm]) -> str | None:
-        listed = list(arms)
-        without = [arm.name for arm in listed if not arm.needs_store]
-        if not without:
-            return super(CutFromStore, cls).refusal(platform, listed)
-        return (
-            f"--fault {cls.name} makes no sense in the {' and '.join(without)} arm: its servers have no "
-            "store to be cut from. Leave it out, as with --arms stateless."
-        )
+    def misfit(cls, arms: Iterable[Arm]) -> str | None:
+        without = [arm.name for arm in arms if not arm.needs_store]
+        return _misfit(cls.name, without, "store", "stateless") if without else None
+
+
+@dataclass(slots=True)
+class CutFromServers(Cut):
+    """It serves its shoppers on, and no copy leaves it: what it alone acknowledged can be lost."""
+
+    name = "cut-from-servers"
+    did = "off the network of the other servers"
+    undid = "on the network of the other servers again"
+    side = Side.SERVERS
+    links = frozenset({Side.SERVERS})
+    story = acts.CUT_FROM_SERVERS
+    hits = Hits.SERVICE
+    platforms = frozenset({Platform.PROCESSES})
+    elsewhere = "there all servers meet on the balancer's network, and cannot be cut apart alone"
+
+    @classmethod
+    def misfit(cls, arms: Iterable[Arm]) -> str | None:
+        without = [arm.name for arm in arms if not arm.has_peers]
+        return _misfit(cls.name, without, "other server", "replicated") if without else None
+
+
+def _misfit(fault: str, without: list[str], what: str, better: str) -> str:
+    return (
+        f"--fault {fault} makes no sense in the {' and '.join(without)} arm: its servers have no "
+        f"{what} to be cut from. Leave it out, as with --arms {better}."
+    )

@@ -9,23 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lab import acts
-from lab.faults.fault import ServerFault
-from lab.topology import Platform
+from lab.faults.store_fault import StoreFault
 
 if TYPE_CHECKING:
     from lab.cluster.ports import KillsStore
 
 
 @dataclass(slots=True)
-class StoreKill(ServerFault):
+class StoreKill(StoreFault):
     name = "store-kill"
     did = "SIGKILL, no goodbye"
     undid = "back, with what its log kept"
-    story = acts.STORE_GONE
-    platforms = frozenset({Platform.PROCESSES})
-    elsewhere = "there the lab does not own the store's process"
-    on_store = True
 
     site: KillsStore
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from lab.errors import UsageProblem, unknown
 from lab.faults import FAULTS
+from lab.faults.fault import Hits
 from lab.ledger import STORE
 from lab.promises import NAMES
 from lab.soak.blows import BRISK, STEADY, Lane, Pace
@@ -16,9 +17,12 @@ from lab.topology import Platform
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from lab.cluster.ports import Side
     from lab.promises import Promises
     from lab.topology import Arm
 
+#: Losses here break no promise of a session strategy, so a soak could only call them what they are not.
+_BEYOND = frozenset({Hits.CONTENT, Hits.BALANCER})
 #: Seconds of one window.
 WINDOW = 12.0
 
@@ -51,9 +55,14 @@ class SoakSettings:
 
     @property
     def lanes(self) -> tuple[Lane, Lane]:
-        on_store = tuple(name for name in self.faults if FAULTS[name].on_store)
+        on_store = tuple(name for name in self.faults if FAULTS[name].hits.on_store)
         on_servers = tuple(name for name in self.faults if name not in on_store)
         return Lane(on_servers, self.arm.server_names), Lane(on_store, (STORE,))
+
+    @property
+    def links(self) -> frozenset[Side]:
+        """Where the fault proxy has to stand."""
+        return frozenset(side for name in self.faults for side in FAULTS[name].links)
 
     def judged_by(self, promises: Promises) -> Promises:
         return replace(promises, **dict.fromkeys(self.hold_to, True))
@@ -93,6 +102,8 @@ def read_promises(text: str | None) -> tuple[str, ...]:
 
 
 def _refusal(name: str, arm: Arm) -> str | None:
-    if FAULTS[name].on_store and not arm.needs_store:
+    if FAULTS[name].hits.on_store and not arm.needs_store:
         return f"--faults {name} was given; the {arm.name} arm has no store that could be broken."
+    if FAULTS[name].hits in _BEYOND:
+        return f"--faults {name} was given; it {FAULTS[name].hits}, about which no server promises anything."
     return FAULTS[name].refusal(Platform.PROCESSES, [arm])

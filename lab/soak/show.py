@@ -80,7 +80,9 @@ class Show:
         )
         async with (
             Family("run", "soak", self._folder.log) as family,
-            open_sites([arm], family, clock=self._now, on_change=self._on_change) as sites,
+            open_sites(
+                [arm], family, links=self._settings.links, clock=self._now, on_change=self._on_change
+            ) as sites,
         ):
             self._soak = Soak(self._settings, sites[arm.name], self._now, self._keep)
             self._zero = time.monotonic()

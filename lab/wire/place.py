@@ -54,7 +54,9 @@ class Door:
 
 
 def _bound(host: str, port: int) -> socket.socket:
-    found = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # asyncio sends small pieces at once (TCP_NODELAY) only where the protocol is named; else a reply in two
+    # pieces waits 40 ms for somebody's delayed ACK.
+    found = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     # Both sockets of one door need it; other users' processes cannot join them.
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -89,12 +89,13 @@ def test_the_pattern_stays_as_it_was(pattern: dict[str, Any]) -> None:
     assert yaml.safe_dump(pattern) == before
 
 
-def test_no_server_can_be_cut_off_with_plain_processes() -> None:
+def test_containers_can_be_cut_off_their_networks_and_not_disturbed_on_them() -> None:
     for name in ("cut-from-balancer", "cut-from-store"):
-        refusal = FAULTS[name].refusal(Platform.PROCESSES, [stateless_arm()])
-        assert refusal
-        assert "--docker" in refusal
         assert FAULTS[name].refusal(Platform.DOCKER, [stateless_arm()]) is None
+    for name in ("slow", "black-hole", "reset", "store-freeze"):
+        refusal = FAULTS[name].refusal(Platform.DOCKER, [stateless_arm()])
+        assert refusal
+        assert "without --docker" in refusal
 
 
 def test_a_server_without_a_store_cannot_be_cut_off_it() -> None:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +12,7 @@ from lab.errors import HealingFailed
 from lab.faults import FAULTS, Kill, Pause, Restart, Stop
 from lab.faults.together import together
 from lab.timeline import FaultBegan, FaultHealed, Timeline
+from lab.topology import Platform, stateless_arm, sticky_arm
 
 if TYPE_CHECKING:
     from lab.faults.fault import ServerFault
@@ -92,6 +95,32 @@ def test_every_fault_tells_what_it_does_and_what_it_undoes() -> None:
         assert fault.did
         assert fault.undid
         assert fault.platforms
+
+
+@pytest.mark.parametrize("fault", [Kill, Stop, Pause])
+async def test_nothing_is_done_at_strength_zero(fault: type[ServerFault]) -> None:
+    stage, timeline = Stage(), Timeline()
+    async with fault("sticky", "server-2", stage, timeline, lambda: 1.0, 0.0):
+        pass
+    assert not stage.told
+    assert [type(event) for event in timeline.events] == [FaultBegan, FaultHealed]
+
+
+def test_the_table_of_faults_has_a_row_for_each() -> None:
+    page = (Path(__file__).parents[2] / "docs/faults.md").read_text()
+    assert re.findall(r"(?m)^\| `([\w-]+)` \|", page) == ["--fault", *FAULTS]
+
+
+def test_a_fault_that_would_hit_nothing_is_refused() -> None:
+    memory, stateless = sticky_arm(), stateless_arm()
+    here = Platform.PROCESSES
+    for name in ("store-kill", "store-freeze", "store-full", "cut-from-store"):
+        assert "store" in (FAULTS[name].refusal(here, [memory]) or "")
+        assert FAULTS[name].refusal(here, [stateless]) is None
+    assert "replicated" in (FAULTS["cut-from-servers"].refusal(here, [stateless]) or "")
+    forgetful = replace(stateless, store_log=False)
+    assert "keeps none" in (FAULTS["store-power-loss"].refusal(here, [forgetful]) or "")
+    assert "haproxy" in (FAULTS["balancer-restart"].refusal(here, [replace(stateless, lb="haproxy")]) or "")
 
 
 async def test_a_fault_heals_when_the_block_fails() -> None:
