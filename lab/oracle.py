@@ -31,6 +31,7 @@ same item took effect, and no answer in between showed the gap, the sum is right
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from lab.bounds import bounds_of
@@ -117,7 +118,11 @@ def _judge_item(item: str, bounds: Bounds, found: int | None, *, was_missing: bo
         status = Status.RESURRECTED
     else:
         status = Status.DUPLICATED if possible else Status.UNEXPECTED
-    return ItemResult(item, promised, possible, found, status, possible - wanted)
+    return _shared(item, promised, possible, found, status, possible - wanted)
+
+
+#: Very many carts hold the same: fifty thousand of them share a few hundred results.
+_shared = lru_cache(maxsize=4096)(ItemResult)
 
 
 def _worst(items: Sequence[ItemResult], *, was_read: bool) -> Status:
