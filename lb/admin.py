@@ -161,6 +161,8 @@ class Admin:
                 "retries": counters.retries,
                 "redispatches": counters.redispatches,
                 "retries_denied": counters.retries_denied,
+                "qcur": counters.qcur,
+                "qmax": counters.qmax,
                 "sessions_moved": counters.moved.total(),
                 "connections": len(self._balancer.clients),
                 "servers": {server.name: _counted(server) for server in self._balancer.routing.pool},

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from lb.budget import Budget
 from lb.counters import Counters
+from lb.exchange import Exchange
+from lb.limited import LimitedExchange, tick
 from lb.log import refusal
 from lb.names import Names
 from lb.proxy import Client
+from lb.queue import Queue, WithRoom
 from lb.refusals import LOOP, BadMessage
 from lb.slowstart import SlowStart
 from lb.trust import FOR, Trust, scheme
@@ -57,6 +60,13 @@ class Balancer:
         self.slow_start = SlowStart(settings.slowstart)
         self.trust = Trust(settings.trust)
         self._budget = Budget(settings.retry_budget)
+        self.queue: Queue | None = None
+        if settings.maxconn:
+            self.queue = Queue(settings.maxconn, settings.maxqueue, routing.pool, self.counters)
+            routing.balance = WithRoom(routing.balance, self.queue)
+        self._limits = bool(settings.maxconn or settings.request_timeout)
+        #: What a request becomes.
+        self.exchange: type[Exchange] = LimitedExchange if self._limits else Exchange
         self._pseudonym = f"lb-{token_hex(4)}".encode("ascii")
         self._loop = asyncio.get_running_loop()
         self._sweeping = self._loop.call_later(SWEEP_SECONDS, self._sweep)
@@ -198,6 +208,10 @@ class Balancer:
         self.routing.sticky.expire(now)
         self.slow_start.go_on(now)
         self._budget.observe(self.counters.requests, now)
+        if self._limits:
+            tick(tuple(self.clients), now)
+        if self.queue is not None:
+            self.queue.look_round()
 
     async def drain(self) -> bool:
         """Finish what is in flight; whether all of it ended before ``hard_stop_after``."""

@@ -222,7 +222,7 @@ class CookieSticky(Heirs):
             if form.secret:
                 value += b"|" + self._sign(b"dates", value)
         line = b"Set-Cookie: %b=%b; Path=/; HttpOnly; SameSite=Lax" % (self._name, value)
-        if form.secure:
+        if form.secure or route.is_https:
             line += b"; Secure"
         if form.max_age:
             expires = formatdate(now + form.max_age, usegmt=True).encode("ascii")

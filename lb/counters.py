@@ -16,12 +16,15 @@ def _by_class() -> list[int]:
 class ServerCounters:
     """One server's, in HAProxy's names.
 
-    ``connect`` and ``reuse`` of connections, ``econ`` connects that failed, ``eresp`` answers that
-    failed, ``wretr`` retries on the same server, ``wredis`` requests sent on to another one,
-    ``cli_abrt`` and ``srv_abrt`` transfers cut by either side, ``chkfail`` checks failed,
-    ``chkdown`` times it went down, ``hrsp`` answers by class: ``hrsp[5]`` counts 5xx.
+    ``qcur`` requests wait for it now, ``qmax`` the most that ever did; ``connect`` and ``reuse`` of
+    connections, ``econ`` connects that failed, ``eresp`` answers that failed, ``wretr`` retries on the same
+    server, ``wredis`` requests sent on to another one, ``cli_abrt`` and ``srv_abrt`` transfers cut by either
+    side, ``chkfail`` checks failed, ``chkdown`` times it went down, ``hrsp`` answers by class: ``hrsp[5]``
+    counts 5xx.
     """
 
+    qcur: int = 0
+    qmax: int = 0
     connect: int = 0
     reuse: int = 0
     econ: int = 0
@@ -39,7 +42,8 @@ class ServerCounters:
 class Counters:
     """The front's: what came in, what went out, whoever made the answer.
 
-    ``retries_denied`` by the budget; ``moved`` counts sessions by (from, to, cause).
+    ``qcur`` and ``qmax`` wait for any server; ``retries_denied`` by the budget; ``moved`` counts sessions by
+    (from, to, cause).
     """
 
     requests: int = 0
@@ -47,5 +51,7 @@ class Counters:
     retries: int = 0
     redispatches: int = 0
     retries_denied: int = 0
+    qcur: int = 0
+    qmax: int = 0
     hrsp: list[int] = field(default_factory=_by_class)
     moved: Counter[tuple[str, str, str]] = field(default_factory=Counter)

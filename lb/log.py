@@ -1,9 +1,10 @@
 """The request log: one JSON line a request, off unless asked for.
 
 ``state`` is HAProxy's termination state: who ended it, in which phase, what the tie was worth, what
-became of it. ``ms`` are its timers: from the request's head to a connection, from there to the head
-of the answer, and all of it. Lines are made and written in batches, off the path of requests. A
-session stands there by its fingerprint, never by its cookie.
+became of it. ``ms`` are its timers: from the request's head until a server had room, if it had to
+wait, from there to a connection, from there to the head of the answer, and all of it. Lines are made
+and written in batches, off the path of requests. A session stands there by its fingerprint, never by
+its cookie.
 """
 
 from __future__ import annotations
@@ -27,14 +28,19 @@ Entry = dict[str, Any]
 class Trace:
     """When one request got how far."""
 
-    __slots__ = ("_answered", "_began", "_log", "_sent", "_status")
+    __slots__ = ("_admitted", "_answered", "_began", "_log", "_sent", "_status")
 
     def __init__(self, log: RequestLog, began: float) -> None:
         self._log = log
         self._began = began
+        self._admitted = 0.0
         self._sent = 0.0
         self._answered = 0.0
         self._status: int | None = None
+
+    def on_admitted(self) -> None:
+        """It had to wait for a server, and does no more."""
+        self._admitted = monotonic()
 
     def on_sent(self) -> None:
         self._sent = monotonic()
@@ -65,7 +71,8 @@ class Trace:
             "moved_from": route.home.name if moved and route.home else None,
             "cause": route.left_because or None,
             "ms": {
-                "connect": _ms(self._sent, self._began),
+                "queue": _ms(self._admitted, self._began),
+                "connect": _ms(self._sent, self._admitted or self._began),
                 "response": _ms(self._answered, self._sent),
                 "total": _ms(now, self._began),
             },

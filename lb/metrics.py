@@ -71,6 +71,8 @@ class _Counted(Collector):
         yield CounterMetricFamily("haproxy_frontend_request_errors", "Bytes refused", value=counters.refused)
         denied = "Retries that the budget did not allow"
         yield CounterMetricFamily("lb_retries_denied", denied, value=counters.retries_denied)
+        yield GaugeMetricFamily("haproxy_backend_current_queue", "Untied requests that wait", counters.qcur)
+        yield GaugeMetricFamily("haproxy_backend_max_queue", "The most that ever waited", counters.qmax)
         answers = CounterMetricFamily("haproxy_frontend_http_responses", "Answers by class", labels=["code"])
         for number in range(1, 6):
             answers.add_metric([f"{number}xx"], counters.hrsp[number])
@@ -89,6 +91,8 @@ def _gauges(servers: list[Server]) -> Iterator[Metric]:
         "lb_server_tied_sessions", "Sessions tied by the learned table", labels=["server"]
     )
     weight = GaugeMetricFamily("haproxy_server_weight", "Weight", labels=["server"])
+    queued = GaugeMetricFamily("haproxy_server_current_queue", "Tied requests that wait", labels=["server"])
+    longest = GaugeMetricFamily("haproxy_server_max_queue", "The most that ever waited", labels=["server"])
     status = GaugeMetricFamily(
         "haproxy_server_status", "1 for the state it is in", labels=["server", "state"]
     )
@@ -99,7 +103,9 @@ def _gauges(servers: list[Server]) -> Iterator[Metric]:
         current.add_metric([server.name], server.active)
         tied.add_metric([server.name], server.sessions)
         weight.add_metric([server.name], server.weight)
+        queued.add_metric([server.name], server.counters.qcur)
+        longest.add_metric([server.name], server.counters.qmax)
         requests.add_metric([server.name], server.requests)
         for state in _STATES:
             status.add_metric([server.name, state], int(server.shown == state))
-    yield from (current, tied, weight, requests, status)
+    yield from (current, tied, weight, queued, longest, requests, status)

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final
 
 from lb.body import Body, EndlessBody, body_of
 from lb.diagnosis import diagnose_beginning
-from lb.exchange import Exchange
 from lb.http1 import MAX_HEAD
 from lb.onward import onward, tail
 from lb.refusals import BadMessage, Unanswered, render
@@ -23,6 +22,7 @@ from lb.retry import may_repeat
 
 if TYPE_CHECKING:
     from lb.balancer import Balancer
+    from lb.exchange import Exchange
     from lb.request import Fields, RequestHead
 
 #: Bytes of further, pipelined requests that are taken in while one is being answered.
@@ -177,7 +177,7 @@ class Client(asyncio.Protocol):
         length, body = head.fields.length, b""
         if 0 < length <= len(self._unread):  # a small body usually comes with its head
             body, self._unread = self._unread[:length], self._unread[length:]
-        exchange = self.exchange = Exchange(balancer, self, head, body)
+        exchange = self.exchange = balancer.exchange(balancer, self, head, body)
         if length == len(body):
             self._body = None
             exchange.start()

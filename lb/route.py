@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from lb.refusals import Unanswered
+from lb.trust import scheme
 
 if TYPE_CHECKING:
     from lb.balance import Balance
@@ -24,25 +25,34 @@ if TYPE_CHECKING:
 class Routing:
     """How requests are routed, the same for all of them.
 
-    ``find`` reads the tie of a request; with ``keys`` it reads the key too that the balance hashes.
+    ``find`` reads the tie of a request; with ``keys`` it reads the key too that the balance hashes, and with
+    ``trusts`` what a trusted proxy says.
     """
 
     __slots__ = ("_keys", "balance", "failover", "find", "pool", "sticky")
 
     def __init__(
-        self, pool: Pool, sticky: Sticky, balance: Balance, failover: Failover, keys: Keys | None = None
+        self,
+        pool: Pool,
+        sticky: Sticky,
+        balance: Balance,
+        failover: Failover,
+        keys: Keys | None = None,
+        *,
+        trusts: bool = False,
     ) -> None:
         self._keys = keys
-        self.find = sticky.find if keys is None else self._find_with_key
+        self.find = self._find_more if trusts or keys is not None else sticky.find
         self.pool = pool
         self.sticky = sticky
         self.balance = balance
         self.failover = failover
 
-    def _find_with_key(self, fields: Fields, now: float, peer: str = "") -> Route:
+    def _find_more(self, fields: Fields, now: float, peer: str = "") -> Route:
         route = self.sticky.find(fields, now, peer)
         if self._keys is not None:
             route.key = self._keys.of(fields, peer)
+        route.is_https = scheme(fields.claims) == b"https"
         return route
 
 
@@ -87,11 +97,12 @@ class Route:
     session moves it meanwhile, this one follows. ``home`` is where the session lived when the
     request came, ``met`` are the servers tried so far, ``left_because`` says in one word why it
     did not get its answer at home. ``came`` and ``went`` tell what the cookie was worth; the dates
-    are those in it, 0 for none; ``key`` is what is hashed of the request.
+    are those in it, 0 for none; ``key`` is what is hashed of the request; ``is_https``: a trusted proxy says
+    that its client speaks HTTPS.
     """
 
     __slots__ = (
-        "binding", "came", "first_seen", "home", "key", "last_seen", "left_because", "met",
+        "binding", "came", "first_seen", "home", "is_https", "key", "last_seen", "left_because", "met",
         "session", "went",
     )  # fmt: skip
 
@@ -103,6 +114,7 @@ class Route:
         self.went = _UNSAID if came is _UNREAD else _AS_IT_WAS
         self.first_seen = self.last_seen = 0
         self.key: bytes | None = None
+        self.is_https = False
         self.binding = binding
         self.home = binding.server if binding is not None else None
         self.met: tuple[Server, ...] = ()

@@ -129,6 +129,10 @@ class Settings:
     retry_keyed: bool = False
     retry_budget: int = 0
     replay_limit: int = 64 * 1024
+    maxconn: int = 0
+    maxqueue: int = 0
+    queue_timeout: float = 1.0
+    request_timeout: float = 0.0
     lab_headers: bool = False
     log: str = ""
     connect_timeout: float = 1.0
@@ -142,12 +146,7 @@ class Settings:
     hard_stop_after: float = 30.0
 
     def __post_init__(self) -> None:
-        for name in _DURATIONS:
-            value = getattr(self, name)
-            if not 0 < value <= _LONGEST:
-                raise BadSetting(f"{name} is {value:g} s; expected more than 0 and at most {_LONGEST} s")
-        if not 0 <= self.slowstart <= _LONGEST:
-            raise BadSetting(f"slowstart is {self.slowstart:g} s; expected 0 for none, at most {_LONGEST} s")
+        self._check_durations()
         for name, least in _COUNTS.items():
             value = getattr(self, name)
             if value < least:
@@ -165,6 +164,16 @@ class Settings:
             )
         if not _PATH.fullmatch(self.check_path):
             raise BadSetting(f"{self.check_path!r} is no path; expected one like /ready")
+
+    def _check_durations(self) -> None:
+        for name in _DURATIONS:
+            value = getattr(self, name)
+            if not 0 < value <= _LONGEST:
+                raise BadSetting(f"{name} is {value:g} s; expected more than 0 and at most {_LONGEST} s")
+        for name in ("slowstart", "request_timeout"):
+            value = getattr(self, name)
+            if not 0 <= value <= _LONGEST:
+                raise BadSetting(f"{name} is {value:g} s; expected 0 for none, at most {_LONGEST} s")
 
     def _check_workers(self) -> None:
         if not 1 <= self.workers <= _MOST_WORKERS:
@@ -201,13 +210,13 @@ _MOST_WORKERS = 256
 _SHORTEST_SECRET = 16
 _DURATIONS = (
     "session_ttl", "inter", "fastinter", "downinter", "check_timeout", "connect_timeout", "head_timeout",
-    "keepalive_timeout", "response_timeout", "body_timeout", "server_idle_timeout", "tunnel_timeout",
-    "hard_stop_after", "resolve_interval", "resolve_hold", "discover_drain",
+    "keepalive_timeout", "response_timeout", "body_timeout", "queue_timeout", "server_idle_timeout",
+    "tunnel_timeout", "hard_stop_after", "resolve_interval", "resolve_hold", "discover_drain",
     "outlier_base_ejection_time", "outlier_max_ejection_time",
 )  # fmt: skip
 _COUNTS = {
     "rise": 1, "fall": 1, "retries": 0, "replay_limit": 0, "most_idle": 0, "table_size": 1, "max_age": 0,
-    "maxidle": 0, "maxlife": 0, "hash_balance_factor": 0, "retry_budget": 0,
+    "maxidle": 0, "maxlife": 0, "hash_balance_factor": 0, "retry_budget": 0, "maxconn": 0, "maxqueue": 0,
     "outlier_consecutive_5xx": 0, "outlier_consecutive_gateway_failure": 0,
     "outlier_max_ejection_percent": 0,
 }  # fmt: skip

@@ -1,7 +1,7 @@
 """What can go wrong between a request and its answer: in RFC 9209's words, and in HAProxy's letters.
 
 The first letter of a termination state says who ended it (C client, S server, P the proxy itself,
-K the operator; small letters: by a timeout), the second in which phase (R request, C connecting,
+K the operator; small letters: by a timeout), the second in which phase (R request, Q queue, C connecting,
 H head of the answer, D data). ``--`` is an ordinary end.
 """
 
@@ -21,6 +21,7 @@ ORDINARY: Final = "--"
 
 _ENDS: Final = {
     "destination_unavailable": "SC",
+    "connection_limit_reached": "SQ",
     "connection_refused": "SC",
     "connection_timeout": "sC",
     "connection_terminated": "SH",

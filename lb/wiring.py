@@ -29,7 +29,8 @@ def routing_of(settings: Settings, clock: Callable[[], float], lots: Random) -> 
     keys = Keys(settings.hash_key, settings.sticky_cookie)
     sticky = _sticky(settings, pool, clock, HashSticky(keys, places, settings.failover))
     balance = ALGORITHMS[settings.balance](lots, places)
-    return Routing(pool, sticky, balance, settings.failover, keys if settings.balance == HASH else None)
+    hashed = keys if settings.balance == HASH else None
+    return Routing(pool, sticky, balance, settings.failover, hashed, trusts=bool(settings.trust))
 
 
 def _sticky(settings: Settings, pool: Pool, clock: Callable[[], float], by_hash: HashSticky) -> Sticky:

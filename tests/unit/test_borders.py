@@ -92,6 +92,7 @@ PURE = (
     "lb/request.py",
     "lb/response.py",
     "lb/onward.py",
+    "lb/queue.py",
     "lb/retry.py",
     "lb/variation.py",
     "lb/roster.py",

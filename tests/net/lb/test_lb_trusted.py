@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -36,6 +38,23 @@ async def test_s12_a_trusted_proxy_is_believed_and_added_to_the_chain(
     wire.close()
     assert await lb.stop() == 0
     assert [json.loads(line)["client"] for line in log.read_text().splitlines()] == ["1.2.3.4", "127.0.0.1"]
+
+
+@pytest.mark.parametrize(("network", "marked"), [("127.0.0.0/8", True), ("10.0.0.0/8", False)])
+async def test_c12_the_cookie_is_secure_for_those_whom_a_trusted_proxy_says_to_speak_https(
+    start_lb: StartLb, backend: OpenBackend, network: str, *, marked: bool
+) -> None:
+    lb = await start_lb(await backend("s1"), flags=("--sticky", "cookie", "--trust", network))
+    wire = await lb.wire()
+
+    async def is_secure(**fields: str) -> bool:
+        (cookie,) = [c for c in (await wire.get(**fields)).all("set-cookie") if c.startswith("LABSRV=")]
+        return "; Secure" in cookie
+
+    assert await is_secure(X_Forwarded_Proto="https") is marked
+    assert not await is_secure(X_Forwarded_Proto="http")
+    assert not await is_secure()
+    assert await is_secure(X_Forwarded_Proto="HTTPS") is marked
 
 
 async def test_s12_a_stranger_is_not_believed(start_lb: StartLb, backend: OpenBackend) -> None:
