@@ -35,6 +35,8 @@ def cart(seen: Seen, catalogue: Catalogue) -> Response:
         "cart": _lines(seen.cart.lines, catalogue),
         "total": units(seen.cart.total(catalogue.prices)),
     }
+    if seen.who:
+        content["shopper"] = seen.who
     if seen.order:
         content["order"] = {
             "id": seen.order.id,
@@ -45,6 +47,14 @@ def cart(seen: Seen, catalogue: Catalogue) -> Response:
     answer = as_json(content, headers=_cart_headers(seen))
     if seen.carried:
         answer.headers.append("Set-Cookie", SET_CARRIED.format(seen.carried))
+    return answer
+
+
+def farewell(seen: Seen, catalogue: Catalogue) -> Response:
+    """An empty cart, and the browser forgets the cookies."""
+    answer = cart(seen, catalogue)
+    answer.headers.append("Set-Cookie", CLEAR_COOKIE)
+    answer.headers.append("Set-Cookie", CLEAR_CARRIED)
     return answer
 
 
@@ -60,7 +70,7 @@ def _cart_headers(seen: Seen) -> dict[str, str]:
     headers = {ORIGIN: seen.origin, "Cache-Control": "no-store"}
     if seen.session:
         headers["ETag"] = f'"{seen.cart.revision}"'
-        if seen.origin == "new":
+        if seen.is_new:
             headers["Set-Cookie"] = SET_COOKIE.format(seen.session.wire)
     if not seen.verified:
         headers["X-Session-Verified"] = "no"

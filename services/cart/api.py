@@ -21,6 +21,7 @@ router = APIRouter(tags=["cart"], route_class=Direct)
 #: Read from the path by hand: declaring it would load pydantic's whole first version at start.
 _ITEM = "/cart/items/{sku}"
 _KEY_MAX = 255
+_LOGIN_KEY_MIN = 16
 _REVISION = re.compile(r'(?:W/)?"(\d{1,15})"')
 
 
@@ -55,6 +56,25 @@ async def remove(request: Request) -> Response:
 @router.post("/checkout", **openapi.cart("Buy what the cart holds", key=True))
 async def checkout(request: Request) -> Response:
     return await _change(request, Change(Verb.CHECKOUT))
+
+
+@router.post("/login", **openapi.cart("Say who shops; the session gets a new id", body=body.LogIn, key=True))
+async def login(request: Request) -> Response:
+    shop = _shop(request)
+    wanted = await body.read(request, body.LogIn)
+    key = _key(request)
+    if key and len(key) < _LOGIN_KEY_MIN:
+        raise BadKey(
+            f"With its key a login gets the new cookie again, so the key must be hard to guess: at least "
+            f"{_LOGIN_KEY_MIN} characters, such as a UUID; got {len(key)}."
+        )
+    return answers.cart(await shop.login(_session(request), wanted.name, key=key), shop.catalogue)
+
+
+@router.post("/logout", **openapi.cart("End the session; its cart is gone"))
+async def logout(request: Request) -> Response:
+    shop = _shop(request)
+    return answers.farewell(await shop.logout(_session(request)), shop.catalogue)
 
 
 @router.get("/catalogue", summary="What is sold, and for how much")

@@ -33,6 +33,14 @@ class AddItem(BaseModel):
     quantity: _Quantity = 1
 
 
+class LogIn(BaseModel):
+    """Who shops. A name is believed: this shop has no passwords, and no reason for any."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"name": "Ada"}})
+
+    name: Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[\w .'-]+$", strict=True)]
+
+
 class PutItem(BaseModel):
     """How many pieces the line shall hold."""
 
@@ -76,5 +84,5 @@ _SHOWN_MAX = 60
 
 def _example(model: type[BaseModel]) -> str:
     extra = model.model_config.get("json_schema_extra")
-    assert isinstance(extra, dict)  # noqa: S101 - both models above carry one
+    assert isinstance(extra, dict)  # noqa: S101 - all models above carry one
     return str(extra["example"]).replace("'", '"')

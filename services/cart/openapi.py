@@ -27,6 +27,7 @@ _CART = {
         "sessionId": {"type": ["string", "null"], "description": "A fingerprint of the cookie"},
         "cart": {"type": "array", "items": _LINE},
         "total": {"type": "number"},
+        "shopper": {"type": "string", "description": "Who logged in, if anybody did"},
     },
 }
 _ERROR = {

@@ -8,6 +8,7 @@ from which nobody gets back to the cookie.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import secrets
@@ -21,6 +22,9 @@ COOKIE = "cart_sid"
 #: Beside it where shoppers carry their carts: the cart, sealed.
 CARRIED = "cart_box"
 _ID_BYTES = 32
+#: Characters of an id that a login keeps: 96 bits, which name the shopper's line of sessions and open
+#: nothing. The 160 bits behind them are new.
+LINEAGE_LENGTH = 16
 _FINGERPRINT_DIGITS = 12
 #: An id and its signature are 87 characters; much more is no cookie of ours.
 _LONGEST = 128
@@ -47,11 +51,25 @@ class Cookies:
         self._signer, *_ = self._signers = [
             Signer(each, salt="cart-session", digest_method=hashlib.sha256) for each in (secret, *older)
         ]
+        self._rotation_key = hmac.digest(secret.encode(), b"cart login", "sha256")
 
     def mint(self) -> Session:
         session_id = secrets.token_urlsafe(_ID_BYTES)
         while session_id.startswith("-"):  # to a command line that a learner types, that is a flag
             session_id = secrets.token_urlsafe(_ID_BYTES)
+        return Session(session_id, self._signer.sign(session_id).decode())
+
+    def rotated(self, session: Session, key: str | None) -> Session:
+        """The session that follows at a login; with the same key always the same.
+
+        Who planted or knows the old id cannot tell the new one, for that takes the site's secret.
+        """
+        if key:
+            told = hmac.digest(self._rotation_key, f"{session.id} {key}".encode(), "sha256")
+            fresh = base64.urlsafe_b64encode(told).rstrip(b"=").decode()
+        else:
+            fresh = secrets.token_urlsafe(_ID_BYTES)
+        session_id = session.id[:LINEAGE_LENGTH] + fresh[LINEAGE_LENGTH:]
         return Session(session_id, self._signer.sign(session_id).decode())
 
     def read(self, header: str | None) -> Session | None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from services.cart.errors import NoSuchSession, NothingToBuy, SessionGone
 from services.cart.model import Cart, Change, Order, Verb
 from services.cart.recommend import recommend
-from services.cart.strategies.protocol import Ask, Hot
+from services.cart.strategies.protocol import Ask, Hot, Login
 
 if TYPE_CHECKING:
     from services.cart.catalogue import Catalogue
@@ -39,6 +40,9 @@ class Seen:
     verified: bool = True
     hot: Hot | None = None
     backups: tuple[str, ...] = ()
+    who: str = ""
+    #: The cookies that name this cart are new, and are to be set.
+    is_new: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +93,26 @@ class Shop:
             return Seen(Cart(), "none", self.server_id)
         session = self.cookies.mint()
         answer = await self.strategy.change(session.id, replace(ask, create=True))
-        return _seen(replace(answer, origin="new"), session)
+        return _seen(replace(answer, origin="new"), session, is_new=True)
+
+    async def login(self, session: Session | None, who: str, *, key: str | None = None) -> Seen:
+        """The cart moves to a new id, and the old one is dead; without a cart, an empty one starts."""
+        if session:
+            fresh = self.cookies.rotated(session, key)
+            login = Login(fresh.id, who, key, carried=session.carried)
+            try:
+                return _seen(await self.strategy.login(session.id, login), fresh, is_new=True)
+            except NoSuchSession:
+                pass
+        fresh = self.cookies.mint()
+        answer = await self.strategy.login("", Login(fresh.id, who, fresh=True))
+        return _seen(replace(answer, origin="new"), fresh, is_new=True)
+
+    async def logout(self, session: Session | None) -> Seen:
+        if session:
+            with suppress(NoSuchSession):
+                await self.strategy.logout(session.id, session.carried)
+        return Seen(Cart(), "none", self.server_id)
 
 
 def _order_id(session: Session | None, key: str | None) -> str:
@@ -99,7 +122,7 @@ def _order_id(session: Session | None, key: str | None) -> str:
     return secrets.token_hex(_ORDER_ID_BYTES)
 
 
-def _seen(answer: Answer, session: Session) -> Seen:
+def _seen(answer: Answer, session: Session, *, is_new: bool = False) -> Seen:
     return Seen(
         answer.cart,
         answer.origin,
@@ -111,4 +134,6 @@ def _seen(answer: Answer, session: Session) -> Seen:
         answer.verified,
         answer.hot,
         answer.backups,
+        answer.who,
+        is_new,
     )

@@ -1,9 +1,10 @@
 """The carts of this process and whose they are: what is sent of them, and what is taken from others.
 
-Nothing here waits or sends. A message is a dict: ``kind`` is change, snapshot, touch or merge; each names
-its session, its owner and the owner's epoch, and when it was sent (unix seconds), from which the receiver
-measures how long a change was on its way. Of two servers that both think they own a session, the higher
-epoch wins; of equal epochs, the greater name.
+Nothing here waits or sends. A message is a dict: ``kind`` is change, snapshot, touch, merge or dead; each
+names its session, its owner and the owner's epoch, and when it was sent (unix seconds), from which the
+receiver measures how long a change was on its way. Of two servers that both think they own a session,
+the higher epoch wins; of equal epochs, the greater name. A session that a login or a logout ended is
+dead: nothing that comes late of it is taken.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from services.cart.clock import WALL
 from services.cart.errors import CartError
 from services.cart.model import Cart, Change, Verb
 from services.cart.replication.merge import merged, noted
+from services.cart.replication.tombs import Tombs
 from services.cart.strategies.memory import Kept, Record
 from services.cart.strategies.records import answer_of, flat, lines_of, record_of
 
@@ -51,6 +53,7 @@ class Copies:
         self._config = config
         self._sessions = sessions
         self.roles: dict[str, Role] = {}
+        self.dead = Tombs(config.session_max, config.max_sessions)
         self._delays: deque[float] = deque(maxlen=_DELAYS)
         self._counts = dict.fromkeys(("taken", "asked_for", "fenced", "merged", "inherited"), 0)
 
@@ -66,6 +69,7 @@ class Copies:
                 for name, share in at.items()
             },
             "copies": len(self._sessions) - self.owned(),
+            "dead": len(self.dead),
             **self._counts,
         }
 
@@ -102,9 +106,24 @@ class Copies:
             },
             "age": now - kept.born,
             "idle": now - kept.used,
+            "who": kept.who,
             "trace": role.trace,
             "written": role.written,
         }
+
+    def moved(self, session: str, to: str, sure: int) -> Message | None:
+        """What was kept under ``session`` is under ``to``, and ours; that one is dead for who takes this."""
+        old = self.roles.get(session) or Role(self._me, 0)
+        self.roles[to] = Role(self._me, old.epoch + 1, sure, old.trace, old.written)
+        self.bury(session)
+        snapshot = self.snapshot(to)
+        return snapshot and snapshot | {"was": session}
+
+    def bury(self, session: str) -> None:
+        if session:
+            self.dead.add(session)
+            self.roles.pop(session, None)
+            self._sessions.pop(session, None)
 
     def touch(self, session: str) -> Message | None:
         role = self.roles.get(session)
@@ -155,14 +174,19 @@ class Copies:
     # What is taken.
 
     def take(self, messages: list[Message]) -> dict[str, Any]:
-        """What is needed as a snapshot; what has a newer owner, and which epoch; what we merged."""
+        """What is needed as a snapshot; what has a newer owner, and which epoch; what we merged; the dead."""
         need: dict[str, None] = {}
         fenced: dict[str, list[str | int]] = {}
         grown: list[str] = []
+        dead: list[str] = []
         for message in messages:
             session, role = message["session"], self.roles.get(message["session"])
             self._counts["taken"] += 1
-            if message["kind"] == "merge":
+            if message["kind"] == "dead":
+                self.bury(session)
+            elif session in self.dead:
+                dead.append(session)
+            elif message["kind"] == "merge":
                 self._merge(message)
                 grown.append(session)
             elif role and (role.epoch, role.owner) > (message["epoch"], message["owner"]):
@@ -173,10 +197,11 @@ class Copies:
             else:
                 self._counts["asked_for"] += 1
                 need[session] = None
-        return {"need": list(need), "fenced": fenced, "grown": grown}
+        return {"need": list(need), "fenced": fenced, "grown": grown, "dead": dead}
 
     def _take(self, message: Message, role: Role | None) -> bool:
         if message["kind"] == "snapshot":
+            self.bury(message.get("was", ""))
             self._install(message)
             return True
         kept = self._sessions.get(message["session"])
@@ -215,6 +240,7 @@ class Copies:
             used=now - message["idle"],
             cart=Cart(lines_of(message["lines"]), message["revision"]),
             records={key: self._record(each, each["left"]) for key, each in message["records"].items()},
+            who=message.get("who", ""),
         )
         self._sessions.move_to_end(session)
         self.roles[session] = Role(

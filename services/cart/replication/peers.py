@@ -138,6 +138,16 @@ class Peers:
             self._mark_gone(name)
             raise PeerGone(name) from problem
 
+    async def ask_all(self, path: str, content: dict[str, Any]) -> list[dict[str, Any]]:
+        """What the live members say, those that answer."""
+        said = await asyncio.gather(
+            *(self.call(name, path, content) for name in self.live), return_exceptions=True
+        )
+        for each in said:
+            if isinstance(each, BaseException) and not isinstance(each, PeerGone):
+                raise each
+        return [each for each in said if not isinstance(each, BaseException)]
+
     async def _send_all(self, name: str, peer: _Peer) -> None:
         while peer.waiting:
             batch = [peer.waiting.popleft() for _ in range(min(_BATCH, len(peer.waiting)))]
@@ -153,7 +163,7 @@ class Peers:
             self.sent += len(batch)
             self.batches += 1
             self._answered(name, said)
-            refused = {*said["need"], *said["fenced"]}
+            refused = {*said["need"], *said["fenced"], *said["dead"]}
             _settle(batch, [message["session"] not in refused for message, _ in batch])
 
     def _mark_gone(self, name: str) -> None:

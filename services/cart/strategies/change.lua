@@ -1,7 +1,8 @@
 -- Change one cart: one atomic step, so no other request is ever in between.
 --
 -- KEYS[1]  the session   HASH  _v layout, _rev revision, _end last moment (ms), i:<sku> = quantity,
---                              _own the server that keeps a copy, _epoch how often that changed
+--                              _own the server that keeps a copy, _epoch how often that changed,
+--                              _who the name of who logged in; or only _dead, after login and logout
 -- KEYS[2]  the key's record   STRING  the answer that was given, as JSON
 -- KEYS[3]  the order     HASH  what a checkout bought
 -- ARGV[1]  what is asked, as JSON; absent members stand for "none"
@@ -27,6 +28,12 @@ local function lines_of_cart()
   return lines
 end
 
+-- 0  A dead id gets nothing, not even the answers that it was given.
+local head = redis.call('HMGET', session, '_v', '_rev', '_end', '_epoch', '_own', '_who', '_dead')
+if head[7] then
+  return {'gone'}
+end
+
 -- 1  Was this key here before?
 if ask.key then
   local stored = redis.call('GET', record)
@@ -39,7 +46,6 @@ if ask.key then
 end
 
 -- 2  Is there such a cart, in a layout that we understand?
-local head = redis.call('HMGET', session, '_v', '_rev', '_end', '_epoch', '_own')
 local layout, revision, last = tonumber(head[1]), tonumber(head[2]), tonumber(head[3])
 local epoch = tonumber(head[4]) or 0
 if not layout then
@@ -115,7 +121,7 @@ redis.call('PEXPIRE', session, math.min(ask.idle_ms, last - now))
 
 local answer = cjson.encode({
   change = ask.change, server = ask.server, revision = revision, lines = lines_of_cart(), order = order,
-  epoch = epoch,
+  epoch = epoch, who = head[6] or nil,
 })
 if ask.key then
   redis.call('SET', record, answer, 'PX', ask.window_ms)

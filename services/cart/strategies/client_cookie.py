@@ -3,7 +3,9 @@
 Any server can answer, and none has anything to lose. The price is that the site does not know which
 token is the newest: two changes of one token at once make two newer ones, of which the shopper
 keeps the last; and an old token brings its old cart back. ``--rollback refuse`` ends both with the
-newest revision of each session in a store, and then there is a store again.
+newest revision of each session in a store, and then there is a store again. The same holds for a
+session that was left by login or logout: the browser is told to forget it, and a copy of its cookies
+opens the cart of before, without the name, unless a store knows that it is dead.
 
 A change sent again with its key and its old token comes to the same cart as the first time, so it
 counts once although nobody remembers it. Sent with the new token it is found there, since a token
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from services.cart.config import Config
-    from services.cart.strategies.protocol import Ask
+    from services.cart.strategies.protocol import Ask, Login
 
 _ORIGIN = "client"
 #: Keys that a token remembers. Each takes some twenty bytes of every request.
@@ -59,18 +61,32 @@ class ClientCookie:
         now = self._clock()
         is_old = now - sealed.used > _TOUCH_AFTER * self._config.session_ttl
         token = self._sealer.seal(replace(sealed, used=now)) if is_old else ""
-        return Answer(self._config.server_id, sealed.cart, origin=_ORIGIN, carried=token)
+        return Answer(self._config.server_id, sealed.cart, origin=_ORIGIN, carried=token, who=sealed.who)
 
     async def change(self, session: str, ask: Ask) -> Answer:
         sealed = self._create(session) if ask.create else self._open(session, ask.carried)
         if ask.key and (change := dict(sealed.done).get(_digest(ask.key))):
             if change != _digest(str(ask.change)):
                 raise KeyReused
-            return Answer(self._config.server_id, sealed.cart, replayed=True, origin=_ORIGIN)
+            return Answer(self._config.server_id, sealed.cart, replayed=True, origin=_ORIGIN, who=sealed.who)
         answer, token = self._changed(sealed, ask)
         if self._newest:
             await self._newest.move(session, sealed.cart.revision, answer.cart.revision, ask)
         return replace(answer, carried=token)
+
+    async def login(self, session: str, login: Login) -> Answer:
+        """The same new token for the same old one: sent again with its key, it is the same login."""
+        before = self._create(login.to) if login.fresh else self._open(session, login.carried)
+        if self._newest and not login.fresh:
+            await self._newest.bury(session, before.cart.revision, login.key)
+        moved = replace(before, session=login.to, used=self._clock(), who=login.who)
+        token = self._sealer.seal(moved)
+        return Answer(self._config.server_id, moved.cart, origin=_ORIGIN, carried=token, who=login.who)
+
+    async def logout(self, session: str, carried: str = "") -> None:
+        before = self._open(session, carried)
+        if self._newest:
+            await self._newest.bury(session, before.cart.revision)
 
     async def check(self) -> None:
         if self._newest:
@@ -108,7 +124,7 @@ class ClientCookie:
         token = self._sealer.seal(replace(sealed, cart=cart, used=self._clock(), done=done))
         if len(token) > self._config.cookie_max and not is_checkout:
             raise CartTooLarge(size=len(token), most=self._config.cookie_max)
-        return Answer(self._config.server_id, cart, order, origin=_ORIGIN), token
+        return Answer(self._config.server_id, cart, order, origin=_ORIGIN, who=sealed.who), token
 
 
 def _digest(text: str) -> str:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from services.cart.config import Config
     from services.cart.model import Cart
-    from services.cart.strategies.protocol import Answer, Ask
+    from services.cart.strategies.protocol import Answer, Ask, Login
 
 _REBUILT = "rebuilt"
 _SEEN_MAX = 10
@@ -69,6 +69,17 @@ class Hybrid(WriteThrough):
             self._keep_hot(session, hot)
             return replace(answer, hot=hot)
         return answer
+
+    async def login(self, session: str, login: Login) -> Answer:
+        answer = await super().login(session, login)
+        kept = self._hot.pop(session, None)
+        if kept or login.fresh:
+            self._keep_hot(login.to, kept.hot if kept else Hot())
+        return await self._with_hot(login.to, answer)
+
+    async def logout(self, session: str, carried: str = "") -> None:
+        self._hot.pop(session, None)
+        await super().logout(session, carried)
 
     def figures(self) -> dict[str, float]:
         """Those of write_through; sessions with hot state; rebuilds, now and at most at a time, given up."""

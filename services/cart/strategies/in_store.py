@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from services.cart.errors import KeyReused, LineIsFull, NoSuchSession, NothingToBuy, RevisionMoved, StoreCut
 from services.cart.model import LINE_MAX, Cart, Verb
+from services.cart.session import LINEAGE_LENGTH
 from services.cart.store import Script, Store
 from services.cart.strategies.records import answer_of, cart_of
 
@@ -22,12 +23,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from services.cart.config import Config
-    from services.cart.strategies.protocol import Answer, Ask
+    from services.cart.strategies.protocol import Answer, Ask, Login
 
 #: How a cart is laid out in the store. A release that changes it must first be able to read both.
 LAYOUT = 1
 ORIGIN = "store"
 _ORDER_SECONDS = 7 * 24 * 3600
+_WORDS = json.JSONEncoder(separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class Copy:
     cart: Cart
     epoch: int
     is_mine: bool = False
+    who: str = ""
 
     @property
     def tag(self) -> str:
@@ -62,6 +65,8 @@ class CartsInStore:
         self._prices = prices
         self._read = _script("read.lua")
         self._change = _script("change.lua")
+        self._login = _script("login.lua")
+        self._logout = _script("logout.lua")
         self._store = Store(config)
         #: From our monotonic clock to the store's, ms; unknown before the first answer.
         self._ahead: float | None = None
@@ -77,17 +82,45 @@ class CartsInStore:
         if status != "ok":
             _refuse(status, found)
         record = json.loads(found)
-        return Copy(cart_of(record), record["epoch"])
+        return Copy(cart_of(record), record["epoch"], who=record.get("who", ""))
 
     async def change(self, session: str, ask: Ask, owner: Owner | None = None) -> tuple[Answer, int]:
         """The answer, and the epoch that it was given in."""
         key = self._key(session)
-        keys = [key, f"{key}:op:{ask.key or ''}", f"{key}:order:{ask.order_id}"]
+        line = self._line(session)
+        keys = [key, f"{line}:op:{ask.key or ''}", f"{line}:order:{ask.order_id}"]
         status, found = await self._run(self._change, keys, self._words(ask, owner))
         if status not in ("ok", "replayed"):
             _refuse(status, found, ask)
         record = json.loads(found)
         return answer_of(record, ORIGIN, replayed=status == "replayed"), record["epoch"]
+
+    async def login(self, session: str, login: Login, owner: Owner | None = None) -> tuple[Answer, int]:
+        config = self._config
+        words: dict[str, Any] = {
+            "who": login.who,
+            "to": login.to,
+            "server": config.server_id,
+            "layout": LAYOUT,
+            "idle_ms": _ms(config.session_ttl),
+            "max_ms": _ms(config.session_max),
+            "dead_ms": _ms(config.op_window),
+            "fresh": login.fresh,
+            "keyed": login.key is not None,
+        }
+        if owner:
+            words["owner"] = owner.name
+        keys = [self._key(session or login.to), self._key(login.to)]
+        status, found = await self._run(self._login, keys, _WORDS(words))
+        if status not in ("ok", "replayed"):
+            _refuse(status, found)
+        record = json.loads(found)
+        return answer_of(record, ORIGIN, replayed=status == "replayed"), record["epoch"]
+
+    async def logout(self, session: str) -> None:
+        status, found = await self._run(self._logout, [self._key(session)], _ms(self._config.op_window))
+        if status != "ok":
+            _refuse(status, found)
 
     async def check(self) -> None:
         await self._store.check()
@@ -96,8 +129,14 @@ class CartsInStore:
         await self._store.close()
 
     def _key(self, session: str) -> str:
-        # The braces keep all keys of a session on one node of a cluster, as one script needs.
-        return f"{self._config.store_prefix}s:{{{session}}}"
+        return f"{self._line(session)}{session[LINEAGE_LENGTH:]}"
+
+    def _line(self, session: str) -> str:
+        """What a login does not change. Records stand under it, so a key counts once across a login.
+
+        The braces keep all keys of a shopper on one node of a cluster, as one script needs.
+        """
+        return f"{self._config.store_prefix}s:{{{session[:LINEAGE_LENGTH]}}}"
 
     async def _run(self, script: Script, keys: list[str], *arguments: str | int) -> tuple[str, Any]:
         sent = time.monotonic() * 1000
@@ -134,7 +173,7 @@ class CartsInStore:
             words |= {"owner": owner.name, "epoch": owner.epoch, "claims": owner.claims}
         if change.verb is Verb.CHECKOUT:
             words |= {"order_id": ask.order_id, "order_ms": _ms(_ORDER_SECONDS), "prices": dict(self._prices)}
-        return json.dumps(words, separators=(",", ":"))
+        return _WORDS(words)
 
 
 def _refuse(status: str, found: Any, ask: Ask | None = None) -> NoReturn:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from services.cart.config import Config
     from services.cart.model import Change, Order
-    from services.cart.strategies.protocol import Ask
+    from services.cart.strategies.protocol import Ask, Login
 
 #: Keys remembered a session; beyond it the oldest is forgotten before its window ends.
 _KEYS_MAX = 1_000
@@ -45,6 +45,7 @@ class Kept:
     used: float
     cart: Cart = field(default_factory=Cart)
     records: dict[str, Record] = field(default_factory=dict)
+    who: str = ""
     #: None until the first: an empty deque is larger than all the rest.
     orders: deque[Order] | None = None
 
@@ -79,7 +80,8 @@ class Memory:
         return {}
 
     async def read(self, session: str, carried: str = "") -> Answer:  # noqa: ARG002 - nobody carries anything
-        return Answer(self._config.server_id, self._use(session).cart, origin=_ORIGIN)
+        kept = self._use(session)
+        return Answer(self._config.server_id, kept.cart, origin=_ORIGIN, who=kept.who)
 
     async def change(self, session: str, ask: Ask) -> Answer:
         kept = self._create() if ask.create else self._use(session)
@@ -95,9 +97,16 @@ class Memory:
             kept.orders.append(order)
         kept.cart = cart
         self._sessions[session] = kept
-        answer = Answer(self._config.server_id, cart, order, origin=_ORIGIN)
+        answer = Answer(self._config.server_id, cart, order, origin=_ORIGIN, who=kept.who)
         self._remember(kept, ask, answer)
         return answer
+
+    async def login(self, session: str, login: Login) -> Answer:
+        return self._log_in(session, login)
+
+    async def logout(self, session: str, carried: str = "") -> None:  # noqa: ARG002 - as above
+        self._use(session)
+        del self._sessions[session]
 
     async def check(self) -> None:
         """Nothing to be cut off from."""
@@ -134,6 +143,19 @@ class Memory:
             )
         now = self._clock()
         return Kept(born=now, used=now)
+
+    def _log_in(self, session: str, login: Login) -> Answer:
+        is_replay = session not in self._sessions and login.to in self._sessions
+        if is_replay and login.key:
+            kept = self._use(login.to)
+            if kept.who != login.who:
+                raise KeyReused
+        else:
+            kept = self._create() if login.fresh else self._use(session)
+            kept.who = login.who
+            self._sessions.pop(session, None)
+            self._sessions[login.to] = kept
+        return Answer(self._config.server_id, kept.cart, replayed=is_replay, origin=_ORIGIN, who=login.who)
 
     def _is_expired(self, kept: Kept) -> bool:
         now = self._clock()

@@ -3,7 +3,8 @@
 Carts live in the store, so they survive a server, and one shopper with one tab never notices
 anything. But between GET and SET others read the same old cart, and whoever writes last wins: of
 two changes at once, both acknowledged, one is gone. Kept to be shown; nothing here is repaired. The
-keys ride in the same blob, so a change that is lost is lost with its key.
+keys ride in the same blob, so a change that is lost is lost with its key. And a change that read the
+cart before a login or a logout writes it back after: the dead session lives again.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from services.cart.config import Config
-    from services.cart.strategies.protocol import Ask
+    from services.cart.strategies.protocol import Ask, Login
 
 _LAYOUT = 1
 _ORIGIN = "store"
@@ -63,14 +64,14 @@ class NaiveBlob:
         blob = await self._get(session)
         if blob is None:
             raise NoSuchSession
-        return Answer(self._config.server_id, cart_of(blob), origin=_ORIGIN)
+        return self._answer(blob)
 
     async def change(self, session: str, ask: Ask) -> Answer:
         blob = await self._get(session)
         if blob is None:
             if not ask.create:
                 raise NoSuchSession
-            blob = {"layout": _LAYOUT, "born": WALL(), "revision": 0, "lines": [], "records": {}}
+            blob = _new()
         if ask.key and (record := blob["records"].get(ask.key)):
             if record["change"] != str(ask.change):
                 raise KeyReused
@@ -78,6 +79,24 @@ class NaiveBlob:
         answer = self._changed(blob, ask)
         await self._set(session, blob)
         return answer
+
+    async def login(self, session: str, login: Login) -> Answer:
+        blob = _new() if login.fresh else await self._get(session)
+        if blob is None:
+            moved = await self._get(login.to) if login.key else None
+            if moved is None:
+                raise NoSuchSession
+            if moved.get("who") != login.who:
+                raise KeyReused
+            return self._answer(moved, replayed=True)
+        blob["who"] = login.who
+        await self._set(login.to, blob)
+        await self._delete(session)
+        return self._answer(blob)
+
+    async def logout(self, session: str, carried: str = "") -> None:  # noqa: ARG002 - as above
+        if not await self._delete(session):
+            raise NoSuchSession
 
     async def check(self) -> None:
         await self._store.check()
@@ -99,7 +118,7 @@ class NaiveBlob:
         cart = before.after(ask.change)
         is_checkout = ask.change.verb is Verb.CHECKOUT
         order = order_of(before, ask.order_id, self._prices) if is_checkout else None
-        answer = Answer(self._config.server_id, cart, order, origin=_ORIGIN)
+        answer = Answer(self._config.server_id, cart, order, origin=_ORIGIN, who=blob.get("who", ""))
         blob |= {"revision": cart.revision, "lines": flat(cart.lines)}
         if ask.key:
             until = WALL() + self._config.op_window
@@ -125,9 +144,25 @@ class NaiveBlob:
         blob["records"] = {key: each for key, each in blob["records"].items() if each["until"] > now}
         return blob
 
+    async def _delete(self, session: str) -> bool:
+        return bool(session) and bool(await self._store.call("DEL", self._key(session)))
+
+    def _answer(self, blob: Blob, *, replayed: bool = False) -> Answer:
+        return Answer(
+            self._config.server_id,
+            cart_of(blob),
+            replayed=replayed,
+            origin=_ORIGIN,
+            who=blob.get("who", ""),
+        )
+
     async def _set(self, session: str, blob: Blob) -> None:
         left = min(self._config.session_ttl, blob["born"] + self._config.session_max - WALL())
         await self._store.call("SET", self._key(session), json.dumps(blob), "PX", max(1, int(left * 1000)))
 
     def _key(self, session: str) -> str:
         return f"{self._config.store_prefix}blob:{{{session}}}"
+
+
+def _new() -> Blob:
+    return {"layout": _LAYOUT, "born": WALL(), "revision": 0, "lines": [], "records": {}}

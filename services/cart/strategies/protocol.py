@@ -5,6 +5,9 @@
   with another change is ``KeyReused``.
 * An unknown or expired session is ``NoSuchSession``: never created unless ``create`` says so.
 * A read never changes a cart, but it keeps it alive.
+* A login moves the cart to another id, and the old one is dead at once: no server finds a cart under
+  it, and nothing revives it, neither a request on its way nor a copy that comes late. A login sent
+  again with its key gets the same new id. A logout leaves nothing.
 * What else it promises stands beside it, as :class:`~.promises.Promises`.
 * Trouble with a store is ``StoreCut``, and never looks like an empty cart.
 """
@@ -36,6 +39,20 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
+class Login:
+    """From now on the cart is kept under the id ``to``, and ``who`` is the shopper's name.
+
+    ``fresh``: there is no cart to move; start an empty one.
+    """
+
+    to: str
+    who: str
+    key: str | None = None
+    carried: str = ""
+    fresh: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Hot:
     """Skus that were looked at lately, and that might please; best first, and nobody's promise."""
 
@@ -63,6 +80,8 @@ class Answer:
     hot: Hot | None = field(default=None, compare=False)
     #: The other servers that have a copy, or are getting one.
     backups: tuple[str, ...] = field(default=(), compare=False)
+    #: The name that the shopper logged in with, if any.
+    who: str = field(default="", compare=False)
 
 
 class Strategy(Protocol):
@@ -76,6 +95,12 @@ class Strategy(Protocol):
     async def read(self, session: str, carried: str = "") -> Answer: ...
 
     async def change(self, session: str, ask: Ask) -> Answer: ...
+
+    async def login(self, session: str, login: Login) -> Answer: ...
+
+    async def logout(self, session: str, carried: str = "") -> None:
+        """Raises ``NoSuchSession`` where nothing was kept under it."""
+        ...
 
     async def check(self) -> None:
         """Raise ``StoreCut`` when carts cannot be reached right now."""

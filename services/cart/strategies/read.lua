@@ -14,7 +14,7 @@ if #flat == 0 then
   return {'gone'}
 end
 
-local layout, revision, last
+local layout, revision, last, who
 local epoch = 0
 local lines = {}
 for at = 1, #flat, 2 do
@@ -27,6 +27,10 @@ for at = 1, #flat, 2 do
     last = value
   elseif name == '_epoch' then
     epoch = value
+  elseif name == '_who' then
+    who = flat[at + 1]
+  elseif name == '_dead' then
+    return {'gone'}
   elseif string.sub(name, 1, 2) == 'i:' then
     lines[#lines + 1] = string.sub(name, 3)
     lines[#lines + 1] = value
@@ -49,4 +53,4 @@ end
 if ARGV[3] == epoch .. ':' .. revision then
   return {'same'}
 end
-return {'ok', cjson.encode({revision = revision, lines = lines, epoch = epoch})}
+return {'ok', cjson.encode({revision = revision, lines = lines, epoch = epoch, who = who})}

@@ -24,6 +24,8 @@ def record_of(change: Change, answer: Answer) -> dict[str, Any]:
         "revision": cart.revision,
         "lines": flat(cart.lines),
     }
+    if answer.who:
+        record["who"] = answer.who
     if order:
         record["order"] = {
             "id": order.id,
@@ -42,6 +44,7 @@ def answer_of(record: dict[str, Any], origin: str, *, replayed: bool) -> Answer:
         order=order and Order(order["id"], order["revision"], lines_of(order["lines"]), order["total"]),
         replayed=replayed,
         origin=origin,
+        who=record.get("who") or "",
     )
 
 

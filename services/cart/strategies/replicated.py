@@ -9,6 +9,9 @@ A request that comes to another server makes that one the owner: it asks all liv
 have, takes the newest, and counts the epoch up. A member of an older epoch is fenced when it sends: it
 gives up its copy, which is merged. A server that was paused cannot know whether it is still the owner;
 when its own clock jumped, it asks the others before it answers.
+
+A login moves a session to another id and buries the old one here and, with the copy itself, where it is
+copied to; all others are told. A server that missed that is told when it next sends, or claims.
 """
 
 from __future__ import annotations
@@ -20,17 +23,18 @@ from typing import TYPE_CHECKING, Any
 
 from services.cart.errors import NoSuchSession, StoreCut
 from services.cart.replication.copies import Copies, Role
-from services.cart.replication.peers import PeerGone, Peers
+from services.cart.replication.pauses import Pauses
+from services.cart.replication.peers import Peers
 from services.cart.replication.plane import Plane
 from services.cart.replication.rank import ranked
 from services.cart.strategies.memory import Memory
-from services.cart.strategies.promises import Promises
+from services.cart.strategies.promised import promised
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from services.cart.config import Config
-    from services.cart.strategies.protocol import Answer, Ask
+    from services.cart.strategies.protocol import Answer, Ask, Login
 
 _TICK = 0.05
 #: A member that is gone for so long is not coming back before its sessions need a new owner.
@@ -44,7 +48,7 @@ class Replicated(Memory):
 
     def __init__(self, config: Config, prices: Mapping[str, int]) -> None:
         super().__init__(config, prices)
-        self.promises = _promises(config)
+        self.promises = promised(config)
         self._copies = Copies(config, self._sessions)
         self._peers = Peers(
             config.secret, timeout=config.peer_timeout, answered=self._answered, changed=self._changed
@@ -54,14 +58,12 @@ class Replicated(Memory):
         #: Sessions of ours with fewer copies than they should have, oldest first.
         self._thin: dict[str, None] = {}
         self._tick: asyncio.Task[None] | None = None
-        self._ticked = time.monotonic()
-        #: How often this process was paused: what it knew before is to be confirmed.
-        self._doubt = 0
-        self._counts = dict.fromkeys(("taken_over", "repaired", "waited", "alone", "paused"), 0)
+        self._pauses = Pauses(config.peer_timeout / 2)
+        self._counts = dict.fromkeys(("taken_over", "repaired", "waited", "alone"), 0)
 
     async def start(self) -> dict[str, Any]:
         self._peers.start()
-        self._ticked = time.monotonic()
+        self._pauses.start()
         self._tick = asyncio.create_task(self._keep_ticking())
         host, port = await self._plane.listen(self._config.peer_listen_host, self._config.peer_listen_port)
         return {"peer_host": host, "peer_port": port}
@@ -88,9 +90,24 @@ class Replicated(Memory):
         before = kept.cart if kept else None
         answer = await super().change(session, ask)  # it awaits nothing, so we are the owner still
         if not answer.replayed:
-            message = self._copies.changed(session, ask, answer, before, self._doubt)
+            message = self._copies.changed(session, ask, answer, before, self._pauses.count)
             await self._replicate(session, message)
         return replace(answer, origin=origin, backups=tuple(self._backups(session)))
+
+    async def login(self, session: str, login: Login) -> Answer:
+        origin = "new" if login.fresh else await self._own_what_is_moved(session, login)
+        answer = self._log_in(session, login)
+        if not answer.replayed:
+            message = self._copies.moved(session, login.to, self._pauses.count)
+            told = self._tell_of_death(session)
+            await asyncio.gather(self._replicate(login.to, message), told)
+        return replace(answer, origin=origin, backups=tuple(self._backups(login.to)))
+
+    async def logout(self, session: str, carried: str = "") -> None:
+        await self._own(session)
+        await super().logout(session, carried)
+        self._copies.bury(session)
+        await self._tell_of_death(session)
 
     def held(self) -> int:
         self._drop_expired()
@@ -105,6 +122,7 @@ class Replicated(Memory):
             "bytes": self._peers.bytes,
             "members_live": len(self._peers.live),
             "thin": len(self._thin),
+            "paused": self._pauses.count,
             **self._copies.figures(),
             **self._counts,
         }
@@ -125,7 +143,7 @@ class Replicated(Memory):
 
     def hand_over(self, session: str, to: str) -> dict[str, Any]:
         self._drop_expired()
-        return {"copy": self._copies.hand_over(session, to)}
+        return {"copy": self._copies.hand_over(session, to), "dead": session in self._copies.dead}
 
     # Who owns a session.
 
@@ -133,9 +151,9 @@ class Replicated(Memory):
         """Be its owner; the X-Session-Origin that tells how."""
         origin = "local"
         for _ in range(_TRIES):
-            self._notice_a_pause()
+            self._pauses.notice()
             role = self._copies.roles.get(session)
-            if role and role.owner == self._config.server_id and role.sure == self._doubt:
+            if role and role.owner == self._config.server_id and role.sure == self._pauses.count:
                 return origin
             move = self._moves.get(session)
             if move is None:
@@ -148,31 +166,37 @@ class Replicated(Memory):
         mine = self._copies.snapshot(session)
         role = self._copies.roles.get(session)
         asked = {"session": session, "to": self._config.server_id}
-        said = await asyncio.gather(
-            *(self._peers.call(name, "/claim", asked) for name in self._peers.live), return_exceptions=True
-        )
-        for each in said:
-            if isinstance(each, BaseException) and not isinstance(each, PeerGone):
-                raise each
-        copies = [each["copy"] for each in said if not isinstance(each, BaseException) and each["copy"]]
+        said = await self._peers.ask_all("/claim", asked)
+        if any(each["dead"] for each in said):
+            self._copies.bury(session)
+        if session in self._copies.dead:
+            raise NoSuchSession
+        copies = [each["copy"] for each in said if each["copy"]]
         newest = max([*copies, *([mine] if mine else [])], key=_age, default=None)
         if newest is None:
             raise NoSuchSession
         if role and newest is mine and role.owner == self._config.server_id:
-            role.sure = self._doubt
+            role.sure = self._pauses.count
             return "local"
-        self._copies.adopt(newest, self._doubt)
+        self._copies.adopt(newest, self._pauses.count)
         self._counts["taken_over"] += 1
         await self._replicate(session, self._copies.snapshot(session))
         return "backup"
 
-    def _notice_a_pause(self) -> None:
-        """Others take us for gone after ``peer_timeout`` of silence; from then on we may be replaced."""
-        now = time.monotonic()
-        if now - self._ticked > self._config.peer_timeout / 2:
-            self._doubt += 1
-            self._counts["paused"] += 1
-        self._ticked = now
+    async def _own_what_is_moved(self, session: str, login: Login) -> str:
+        """The session, or what became of it when this login was here before."""
+        try:
+            return await self._own(session)
+        except NoSuchSession:
+            if not login.key:
+                raise
+        return await self._own(login.to)
+
+    async def _tell_of_death(self, session: str) -> None:
+        message = {"kind": "dead", "session": session}
+        told = [self._peers.send(name, message) for name in self._peers.live if session]
+        if told and self._config.replication == "sync":
+            await asyncio.wait(told)  # who cannot be told now is told when it asks, or sends what it has
 
     # Where its copies are.
 
@@ -215,6 +239,8 @@ class Replicated(Memory):
         for session in said["need"]:
             if snapshot := self._copies.snapshot(session):
                 self._peers.send(name, snapshot)
+        for session in said["dead"]:
+            self._copies.bury(session)
         for session, (owner, epoch) in said["fenced"].items():
             if given_up := self._copies.give_up(session, owner, epoch):
                 self._peers.send(owner, given_up)
@@ -229,7 +255,7 @@ class Replicated(Memory):
         swept = 0.0
         while True:
             await asyncio.sleep(_TICK)
-            self._notice_a_pause()
+            self._pauses.notice()
             if (now := time.monotonic()) - swept > _SWEEP:
                 swept = now
                 self._adopt_orphans()
@@ -239,7 +265,7 @@ class Replicated(Memory):
         self._copies.forget_expired()
         for session, role in list(self._copies.roles.items()):
             if self._is_orphan(session, role):
-                self._copies.inherit(session, self._doubt)
+                self._copies.inherit(session, self._pauses.count)
                 self._thin[session] = None
 
     def _is_orphan(self, session: str, role: Role) -> bool:
@@ -269,23 +295,3 @@ class Replicated(Memory):
 
 def _age(copy: dict[str, Any]) -> tuple[int, int]:
     return copy["epoch"], copy["revision"]
-
-
-def _promises(config: Config) -> Promises:
-    is_sync = config.replication == "sync"
-    others = "another" if config.replicas == 1 else f"{config.replicas} others"
-    return Promises(
-        where=f"in the memory of one server, with a copy on {others}",
-        any_server=False,
-        survives_server_crash=is_sync,
-        bounded_loss=0 if is_sync else config.replication_queue,
-        survives_store_crash=True,
-        survives_store_loss=True,
-        reads_without_store=True,
-        writes_without_store=True,
-        concurrent_adds=True,
-        keyed_retry_once=True,
-        replays_first_answer=True,
-        exact_checkout=True,
-        never_stale=is_sync,
-    )

@@ -43,6 +43,7 @@ class Sealed:
     used: float
     #: Keys done lately, each with the change it stood for, both as short digests; newest last.
     done: tuple[tuple[str, str], ...] = field(default=())
+    who: str = ""
 
 
 class Sealer:
@@ -61,6 +62,8 @@ class Sealer:
             "born": int(sealed.born),
             "done": [each for pair in sealed.done for each in pair],
         }
+        if sealed.who:
+            content["who"] = sealed.who
         packed = zlib.compress(json.dumps(content, separators=(",", ":")).encode(), 9)
         return self._fernet.encrypt_at_time(packed, int(sealed.used)).decode()
 
@@ -90,6 +93,7 @@ class Sealer:
             content["born"],
             used,
             tuple(zip(done[::2], done[1::2], strict=True)),
+            content.get("who", ""),
         )
 
     def _decrypted(self, token: str) -> tuple[dict[str, Any], int]:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from services.cart.config import Config
-    from services.cart.strategies.protocol import Ask
+    from services.cart.strategies.protocol import Ask, Login
 
 
 class Stateless:
@@ -41,11 +41,19 @@ class Stateless:
         return {}
 
     async def read(self, session: str, carried: str = "") -> Answer:  # noqa: ARG002 - nobody carries anything
-        return Answer(self._server, (await self._carts.read(session)).cart, origin=ORIGIN)
+        copy = await self._carts.read(session)
+        return Answer(self._server, copy.cart, origin=ORIGIN, who=copy.who)
 
     async def change(self, session: str, ask: Ask) -> Answer:
         answer, _ = await self._carts.change(session, ask)
         return answer
+
+    async def login(self, session: str, login: Login) -> Answer:
+        answer, _ = await self._carts.login(session, login)
+        return answer
+
+    async def logout(self, session: str, carried: str = "") -> None:  # noqa: ARG002 - as above
+        await self._carts.logout(session)
 
     async def check(self) -> None:
         await self._carts.check()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from services.cart.config import Config
-    from services.cart.strategies.protocol import Ask
+    from services.cart.strategies.protocol import Ask, Login
 
 LOCAL = "local"
 
@@ -65,12 +65,12 @@ class WriteThrough:
             if not known:
                 raise
             self._unverified += 1
-            return Answer(self._config.server_id, known.cart, origin=LOCAL, verified=False)
+            return Answer(self._config.server_id, known.cart, origin=LOCAL, verified=False, who=known.who)
         is_same = copy is known
         self._confirmed += is_same
         self._loaded += not is_same
         self._keep(session, copy)
-        return Answer(self._config.server_id, copy.cart, origin=LOCAL if is_same else ORIGIN)
+        return Answer(self._config.server_id, copy.cart, origin=LOCAL if is_same else ORIGIN, who=copy.who)
 
     async def change(self, session: str, ask: Ask) -> Answer:
         known = self._copies.get(session)
@@ -85,8 +85,21 @@ class WriteThrough:
             self._copies.pop(session, None)
             raise
         if not answer.replayed:
-            self._keep(session, Copy(answer.cart, epoch, is_mine=True))
+            self._keep(session, Copy(answer.cart, epoch, is_mine=True, who=answer.who))
         return answer
+
+    async def login(self, session: str, login: Login) -> Answer:
+        try:
+            answer, epoch = await self._carts.login(session, login, self._owner(None))
+        finally:
+            self._copies.pop(session, None)
+        if not answer.replayed:
+            self._keep(login.to, Copy(answer.cart, epoch, is_mine=True, who=login.who))
+        return answer
+
+    async def logout(self, session: str, carried: str = "") -> None:  # noqa: ARG002 - as above
+        self._copies.pop(session, None)
+        await self._carts.logout(session)
 
     async def check(self) -> None:
         """Ready also without the store: all servers lose it together, and each can show its copies."""
