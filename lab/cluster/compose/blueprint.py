@@ -1,7 +1,7 @@
 """From the repository's ``docker-compose.yml`` to the file of one run. Pure.
 
 What ``docker compose config`` resolved is the pattern: images, limits, health checks, keys and
-networks stay as they stand there. A run differs in five things:
+networks stay as they stand there. A run differs in six things:
 
 * each arm has its own copy of the balancer, its servers and its store, for any number of each;
 * the balancer is told no servers: the lab does that over the admin API, by address, so that nobody
@@ -10,7 +10,8 @@ networks stay as they stand there. A run differs in five things:
   this machine (``lab``), so that the lab reaches a server that is cut off from everybody else;
 * every container, network and volume says whose it is;
 * the engine's own health checks are off: the balancer checks, and a program started in each
-  container every other second would be most of what the machine does.
+  container every other second would be most of what the machine does;
+* its images are built before, and once.
 """
 
 from __future__ import annotations
@@ -88,6 +89,10 @@ def blueprint(pattern: Mapping[str, Any], arms: Iterable[Arm], owner: Owner, por
             services[f"{arm.slug}-{number}"] = _server(like, arm, name)
     for service in services.values():
         service.pop("profiles", None)
+        # Built once, before: Compose would build an image for each service that names one, and write its
+        # project's name into it, so that every run left images that nobody needs.
+        service.pop("build", None)
+        service["pull_policy"] = "missing" if service["image"] == given["store"]["image"] else "never"
         service["healthcheck"] = {"disable": True}
         service["labels"] = {**service.get("labels", {}), **owner.labels}
     for thing in (*networks.values(), *volumes.values()):

@@ -16,6 +16,7 @@ from lab.errors import EnvironmentProblem
 #: Compose reads labels, JSON configuration and resource limits as we write them from here on.
 OLDEST_COMPOSE = (2, 17)
 _ANSWERS_WITHIN = 20.0
+_PROJECT = "cart-chaos-lab"
 _INSTALL = "Install Docker with Compose v2 (on a bare Debian, as root: scripts/docker-engine start)."
 #: What the engine and Compose say when something could not be fetched.
 _NOT_FETCHED = re.compile(
@@ -80,12 +81,14 @@ def pattern(name: str = "docker-compose.yml") -> dict[str, Any]:
 
 def up_command(file: Path) -> list[str]:
     words = ["docker", "compose", "--project-directory", str(repository()), "--file", str(file)]
-    return [*words, "--progress", "plain", "up", "--detach", "--build", "--quiet-pull"]
+    return [*words, "--progress", "plain", "up", "--detach", "--quiet-pull"]
 
 
 def build_command() -> list[str]:
     """Both images, from the sources as they are now: quick where nothing has changed."""
-    words = ["docker", "compose", "--project-directory", str(repository())]
+    root = repository()
+    # Compose writes the project's name into an image: with another one each time, no two would be the same.
+    words = ["docker", "compose", "--project-name", _PROJECT, "--file", str(root / "docker-compose.yml")]
     return [*words, "--profile", "sticky", "--progress", "plain", "build", "sticky-lb", "keys"]
 
 
@@ -100,7 +103,7 @@ def why_up_failed(last_lines: list[str]) -> str:
             "build' says more; without one, scripts/offline-images makes every image on this machine, or "
             "loads them from a file"
         )
-    return "'docker compose up' failed"
+    return "what it said is below"
 
 
 def _docker(*words: str) -> subprocess.CompletedProcess[str]:

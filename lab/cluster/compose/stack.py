@@ -76,22 +76,29 @@ class Stack:
     @asynccontextmanager
     async def up(self, ports: Ports) -> AsyncIterator[None]:
         """``docker compose up`` with this run's own file; afterwards nothing of it is left."""
-        text = json.dumps(blueprint(await asyncio.to_thread(command.pattern), self.arms, self.owner, ports))
         file = self.family.logs / "compose.json"
-        file.write_text(text, encoding="utf-8")
-        program = Program("compose", command.up_command(file), self.family.logs / "compose.log", os.environ)
         try:
-            child = await self.family.start(program)
-            code = await child.wait()
-            if code:
-                why = command.why_up_failed(child.last_lines())
-                raise child.cannot_start(f"{ended_with(code)}: {why}")
+            writing = asyncio.to_thread(self._write, file, ports)
+            await together(writing, to_its_end(self.family, "images", command.build_command()))
+            await to_its_end(self.family, "compose", command.up_command(file))
             yield
         finally:
             await self._down()
 
+    def _write(self, file: Path, ports: Ports) -> None:
+        made = blueprint(command.pattern(), self.arms, self.owner, ports)
+        file.write_text(json.dumps(made), encoding="utf-8")
+
     async def _down(self) -> None:
         await shielded(self.engine.do(remove_run, self.engine.client, self.owner.run, self.owner.registry))
+
+
+async def to_its_end(family: Family, name: str, words: list[str]) -> None:
+    """Run a command of Docker's; CannotStart, with its last words, when it fails."""
+    child = await family.start(Program(name, words, family.logs / f"{name}.log", os.environ))
+    if code := await child.wait():
+        why = command.why_up_failed(child.last_lines())
+        raise child.cannot_start(f"{ended_with(code)}: {why}")
 
 
 async def shielded(removal: Coroutine[object, object, object]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 import time
 from contextlib import asynccontextmanager
@@ -13,12 +12,10 @@ from typing import TYPE_CHECKING
 
 import docker.errors
 
-from lab.cluster.child import Program
 from lab.cluster.compose import command, leftovers
 from lab.cluster.compose.command import NoDocker
 from lab.cluster.compose.engine import Engine, connect
-from lab.cluster.compose.stack import loss_of, owner_of, shielded, swept
-from lab.cluster.errors import ended_with
+from lab.cluster.compose.stack import loss_of, owner_of, shielded, swept, to_its_end
 from lab.cluster.site import together
 from lab.cluster.swarm import membership
 from lab.cluster.swarm.blueprint import blueprint
@@ -89,21 +86,14 @@ async def _deployed(arms: Sequence[Arm], family: Family, engine: Engine, owner: 
     stack = blueprint(pattern, arms, owner)
     file = family.logs / "stack.json"
     file.write_text(json.dumps(stack), encoding="utf-8")
-    await _run(family, "images", command.build_command())
+    await to_its_end(family, "images", command.build_command())
     await engine.do(_require_images, engine, stack)
     try:
         await engine.do(membership.enter, engine.client, owner, family.registry)
-        await _run(family, "stack", command.deploy_command(file, owner.project))
+        await to_its_end(family, "stack", command.deploy_command(file, owner.project))
         yield
     finally:
         await shielded(engine.do(remove, engine.client, owner.run, family.registry))
-
-
-async def _run(family: Family, name: str, words: list[str]) -> None:
-    child = await family.start(Program(name, words, family.logs / f"{name}.log", os.environ))
-    if code := await child.wait():
-        why = command.why_up_failed(child.last_lines())
-        raise child.cannot_start(f"{ended_with(code)}: {why}")
 
 
 def _require_images(engine: Engine, stack: dict[str, Any]) -> None:
