@@ -8,6 +8,7 @@ A program of its own (``python -m lb``). Pure rooms decide; thin shells hold the
     balance            which server takes an untied request                     pure
     sticky             which server a request is tied to                        pure
     learned, cookie    where that is kept: in a table here, in a cookie there   pure
+    backed             which servers have a copy of a session                   pure
     affinity, hashing  or nowhere: the session's name is hashed                 pure
     keys, places       what is hashed, and where that is at home                pure
     failover, retry    what happens when that server is gone                    pure

@@ -45,6 +45,7 @@ _HELP = {
     "maxidle": "Seconds without a request that end it; 0: no limit.",
     "maxlife": "Seconds after its first request that end it; 0: no limit.",
     "balance": "Who takes an untied request.",
+    "prefer_backup": "Fail over to who an answer named in X-Session-Backup; for learn.",
     "failover": "What a tied request does without its server.",
     "check_path": "What a healthy server answers with 2xx or 3xx.",
     "inter": "Seconds between checks.",

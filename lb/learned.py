@@ -19,12 +19,14 @@ if TYPE_CHECKING:
 
 
 class Binding:
-    __slots__ = ("queued", "server", "used")
+    __slots__ = ("backups", "queued", "server", "used")
 
     def __init__(self, server: Server, now: float) -> None:
         self.server = server
         self.used = now
         self.queued = now
+        #: Names of servers with a copy, as the last answer told them; empty where nobody asks for it.
+        self.backups = b""
 
 
 class Learned:
@@ -62,6 +64,12 @@ class Learned:
             self._bindings[session] = Binding(server, now)
             self._queue.append(session)
         server.sessions += 1
+
+    def note_backups(self, session: str, server: Server, backups: bytes) -> None:
+        """What an answer of ``server`` says; of no use when the session lives elsewhere."""
+        binding = self._bindings.get(session)
+        if binding is not None and binding.server is server:
+            binding.backups = backups
 
     def forget_server(self, server: Server) -> int:
         """Untie all sessions of ``server``; how many those were."""

@@ -112,6 +112,7 @@ class Settings:
     table_size: int = 1_000_000
     balance: str = "roundrobin"
     failover: Failover = Failover.REBALANCE
+    prefer_backup: bool = False
     check_path: str = "/ready"
     inter: float = 0.5
     fastinter: float = 0.1
@@ -189,6 +190,11 @@ class Settings:
             )
 
     def _check_cookies(self) -> None:
+        if self.prefer_backup and self.sticky != "learn":
+            raise BadSetting(
+                f"prefer_backup keeps names of backups beside the ties of learn; sticky is {self.sticky}: "
+                "take learn, or leave it out"
+            )
         for name in (self.sticky_cookie, self.cookie_name):
             if not _COOKIE.fullmatch(name):
                 raise BadSetting(f"{name!r} is no cookie name")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lb.affinity import HashSticky
+from lb.backed import BackedSticky
 from lb.balance import ALGORITHMS, HASH
 from lb.cookie import CookieForm, CookieSticky
 from lb.keys import Keys
@@ -37,6 +38,8 @@ def _sticky(settings: Settings, pool: Pool, clock: Callable[[], float], by_hash:
     match settings.sticky:
         case "learn":
             table = Learned(settings.session_ttl, settings.table_size)
+            if settings.prefer_backup:
+                return BackedSticky(settings.sticky_cookie, table, settings.failover, pool)
             return LearnSticky(settings.sticky_cookie, table, settings.failover)
         case "cookie":
             session = settings.sticky_cookie

@@ -58,6 +58,8 @@ def balancer(arm: Arm, wiring: Wiring) -> Program:
         flags["--check-timeout"] = f"{arm.patience:g}"
     # The operator's word that a request with an Idempotency-Key may be sent to a second server.
     switches = ["--lab-headers", "--retry-keyed"]
+    if arm.strategy == "replicated" and arm.sticky == "learn":
+        switches.append("--prefer-backup")
     return _program(arm, "lb", "lb", [*_words(flags), *switches], wiring, {})
 
 

@@ -71,6 +71,7 @@ PURE = (
     "lab/workload/throng/wishes.py",
     "lab/workload/shapes.py",
     "lb/affinity.py",
+    "lb/backed.py",
     "lb/balance.py",
     "lb/body.py",
     "lb/budget.py",

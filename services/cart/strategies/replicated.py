@@ -59,7 +59,7 @@ class Replicated(Memory):
         self._thin: dict[str, None] = {}
         self._tick: asyncio.Task[None] | None = None
         self._pauses = Pauses(config.peer_timeout / 2)
-        self._counts = dict.fromkeys(("taken_over", "repaired", "waited", "alone"), 0)
+        self._counts = dict.fromkeys(("taken_over", "fetched", "repaired", "waited", "alone"), 0)
 
     async def start(self) -> dict[str, Any]:
         self._peers.start()
@@ -180,6 +180,7 @@ class Replicated(Memory):
             return "local"
         self._copies.adopt(newest, self._pauses.count)
         self._counts["taken_over"] += 1
+        self._counts["fetched"] += newest is not mine
         await self._replicate(session, self._copies.snapshot(session))
         return "backup"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -10,6 +11,9 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+
+from services.cart.replication.peers import KEY_HEADER, key_of
+from tests.net.cart.conftest import SECRET
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -65,3 +69,49 @@ def test_the_tie_follows_a_login(cart_servers: CartServers, start_balancer: Star
             seen = client.get("/cart")
             assert (seen.headers["X-Served-By"], seen.json()["shopper"]) == (home, "Ada")
             assert len(seen.json()["cart"]) == 1
+
+
+def introduced(cart_servers: CartServers, *names: str) -> dict[str, CartServer]:
+    flags = ("--strategy", "replicated", "--replication", "sync", "--peer-timeout", "2")
+    servers = {name: cart_servers.start("--id", name, *flags) for name in names}
+    members = {name: server.peer for name, server in servers.items()}
+    for server in servers.values():
+        headers = {KEY_HEADER: key_of(SECRET)}
+        httpx.put(f"http://{server.peer}/peers", json=members, headers=headers).raise_for_status()
+    return servers
+
+
+def test_after_a_death_every_session_is_answered_by_its_backup(
+    cart_servers: CartServers, start_balancer: StartBalancer
+) -> None:
+    """One of three others has the copy; by lot, no more than a third would be sent to the right one."""
+    servers = introduced(cart_servers, "one", "two", "three", "four")
+    client = start_balancer(servers, "--sticky", "learn", "--prefer-backup", "--connect-timeout", "5")
+    tied = []
+    for number in range(32):
+        cookies = new_session(client)
+        answer = client.get("/cart") if number % 2 else None  # half of them say no second word before
+        if answer:
+            assert answer.headers["X-Served-By"] not in answer.headers["X-Session-Backup"]
+        tied.append(cookies)
+    servers["one"].signal(signal.SIGKILL)
+    servers["one"].popen.wait()
+    moved = 0
+    for cookies in tied:
+        seen = as_who_has(client, cookies).get("/cart")
+        assert len(seen.json()["cart"]) == 1
+        moved += seen.headers["X-Session-Origin"] == "backup"
+    taken = {name: servers[name].client.get("/stats").json()["figures"] for name in servers if name != "one"}
+    assert moved == 8
+    assert sum(each["fetched"] for each in taken.values()) == 0, taken
+
+
+def test_backups_without_a_table_are_refused() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "lb", "--server", "a=127.0.0.1:1", "--sticky", "cookie", "--prefer-backup"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "take learn" in done.stderr
