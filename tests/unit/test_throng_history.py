@@ -8,7 +8,7 @@ from itertools import groupby
 from math import nan
 from typing import TYPE_CHECKING
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lab.archive import Archive
@@ -62,6 +62,10 @@ stories = st.lists(
 )
 
 
+#: Each example is a history of four shoppers.
+quick = settings(max_examples=40, deadline=None)
+
+
 def plainly(shopper: int, step: int, heard: Said) -> Operation:
     """What a shopper who keeps one object a request would have written down."""
     wish = WISHES.of(shopper, step) if step < FINAL_READ else None
@@ -99,6 +103,7 @@ def told(story: list[tuple[list[Said], list[Said]]]) -> tuple[Slots, list[Operat
     return slots, operations
 
 
+@quick
 @given(stories)
 def test_slots_give_back_every_operation_as_it_was(story: list[tuple[list[Said], list[Said]]]) -> None:
     slots, operations = told(story)
@@ -106,6 +111,7 @@ def test_slots_give_back_every_operation_as_it_was(story: list[tuple[list[Said],
     assert found == operations
 
 
+@quick
 @given(stories)
 def test_a_line_a_cart_gives_back_every_operation_as_it_was(
     story: list[tuple[list[Said], list[Said]]],
@@ -115,6 +121,7 @@ def test_a_line_a_cart_gives_back_every_operation_as_it_was(
         assert unpack(json.loads(pack(cart))) == cart
 
 
+@quick
 @given(stories, moments)
 def test_the_oracle_says_the_same_of_a_packed_history(
     story: list[tuple[list[Said], list[Said]]], crashed_at: float
@@ -142,6 +149,7 @@ def test_an_archive_holds_some_arms_in_files_and_others_in_memory(tmp_path: Path
     assert not part.exists()
 
 
+@quick
 @given(stories)
 def test_a_tally_counts_what_the_screen_would_count(story: list[tuple[list[Said], list[Said]]]) -> None:
     counting, traffic = Counting(SHOPPERS), NONE_YET
