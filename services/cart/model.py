@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from services.cart.errors import LineIsFull, NothingToBuy
@@ -64,7 +65,7 @@ class Cart:
     def after(self, change: Change) -> Cart:
         lines = dict(self.lines)
         _APPLY[change.verb](lines, change)
-        after = tuple(lines.items())
+        after = tuple(_line(*each) for each in lines.items())
         return self if after == self.lines else Cart(after, self.revision + 1)
 
     def total(self, prices: Mapping[str, int]) -> int:
@@ -83,6 +84,12 @@ class Order:
 
 def order_of(cart: Cart, order_id: str, prices: Mapping[str, int]) -> Order:
     return Order(order_id, cart.revision, cart.lines, cart.total(prices))
+
+
+@lru_cache(maxsize=4096)
+def _line(sku: str, quantity: int) -> tuple[str, int]:
+    """One value for all carts that hold it: alone, they are a fifth of what a cart in memory takes."""
+    return sku, quantity
 
 
 def _add(lines: dict[str, int], change: Change) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from services.cart.errors import KeyReused, NoSuchSession, RevisionMoved, StoreCut
@@ -37,6 +38,12 @@ class Record:
     change: Change
     answer: Answer
     until: float
+
+
+@lru_cache(maxsize=4096)
+def _shared(change: Change) -> Change:
+    """One value for all records of the same change: very many shoppers add the same thing."""
+    return change
 
 
 @dataclass(slots=True)
@@ -185,4 +192,4 @@ class Memory:
             len(kept.records) >= _KEYS_MAX or next(iter(kept.records.values())).until <= now
         ):
             del kept.records[next(iter(kept.records))]
-        kept.records[ask.key] = Record(ask.change, answer, now + self._config.op_window)
+        kept.records[ask.key] = Record(_shared(ask.change), answer, now + self._config.op_window)
