@@ -59,6 +59,20 @@ async def crash(request: Request) -> Response:
     return answers.as_json({"message": f"{config.server_id} crashes in {config.crash_delay:g} s"})
 
 
+@router.get("/chaos", summary="What is armed against this server", responses=_REFUSED)
+async def armed(request: Request) -> Response:
+    """A fault that reverts itself looks here whether it did. All zero: nothing is armed."""
+    _guard(request, request.app.state.config)
+    mischief: Mischief = request.app.state.mischief
+    content = {
+        "serverId": request.app.state.config.server_id,
+        "loseReplies": mischief.lose_replies,
+        "slowSeconds": mischief.slow_seconds,
+        "clockAheadSeconds": WALL.ahead,
+    }
+    return answers.as_json(content)
+
+
 @router.post(
     "/chaos/lose-next-reply",
     summary="Make the next change, then hang up",

@@ -82,6 +82,9 @@ def _range(name: str) -> str:
     "--replication-queue", type=int, help=f"Changes without a copy yet, {_range('replication_queue')}."
 )
 @click.option("--repair-rate", type=float, help=f"Copies made again a second, {_range('repair_rate')}.")
+@click.option(
+    "--critical-deadline", type=float, help=f"Seconds for the cart in hybrid, {_range('critical_deadline')}."
+)
 @click.option("--rebuild-limit", type=int, help=f"Sessions rebuilt at a time, {_range('rebuild_limit')}.")
 @click.option("--rebuild-delay", type=float, help=f"Seconds that a rebuild takes, {_range('rebuild_delay')}.")
 @click.option("--cookie-max", type=int, help=f"Characters of a carried cart, {_range('cookie_max')}.")

@@ -35,6 +35,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "peer_timeout": (0.05, 60),
     "replication_queue": (1, 1_000_000),
     "repair_rate": (1, 1_000_000),
+    "critical_deadline": (0, 60),
     "rebuild_limit": (1, 1_000),
     "rebuild_delay": (0, 60),
     "cookie_max": (200, 4_000),
@@ -82,6 +83,8 @@ class Config:
     replication_queue: int = 1_000
     #: Sessions that get a lost copy back, a second.
     repair_rate: float = 500
+    #: hybrid: bounds a store call instead of ``store_timeout``, where that is longer; 0: as that.
+    critical_deadline: float = 0.0
     #: hybrid: sessions rebuilt at a time, and what a rebuild takes beyond the computing.
     rebuild_limit: int = 4
     rebuild_delay: float = 0.0

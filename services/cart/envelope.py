@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 HANG_UP = "cart.hang_up"
 _log = logging.getLogger(__name__)
 _ORIGIN = answers.ORIGIN.lower().encode()
-_PROBES = frozenset({"/health", "/ready", "/stats", "/promises"})
+_PROBES = frozenset({"/health", "/ready", "/stats", "/promises", "/chaos"})
 _TOO_LARGE = f"The body is larger than {BODY_MAX} bytes; no request of this shop needs that much."
 
 

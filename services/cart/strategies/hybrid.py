@@ -1,8 +1,10 @@
 """hybrid: what must not be lost goes through to the store; what only makes shopping pleasant stays here.
 
-The cart is ``write_through``. What the shopper looked at lately and what might please them, scores
-over the whole catalogue, live in this process alone and die with it. A server that gets a session it
-does not know rebuilds them from the cart: the answer says ``rebuilt``.
+The cart is ``write_through`` within ``critical_deadline``: past it the answer is 503, and a change that
+the store gets to later is not made, so nobody is told "no" and charged after all. What the shopper
+looked at lately and what might please them, scores over the whole catalogue, live in this process alone
+and die with it. A server that gets a session it does not know rebuilds them from the cart: the answer
+says ``rebuilt``.
 
 When a server dies, its sessions come to the others all at once. So one session is rebuilt once however
 many ask (a single flight), at most ``rebuild_limit`` sessions are rebuilt at a time, and nobody waits
@@ -47,7 +49,9 @@ class Hybrid(WriteThrough):
     )
 
     def __init__(self, config: Config, prices: Mapping[str, int]) -> None:
-        super().__init__(config, prices)
+        deadline = min(config.critical_deadline or config.store_timeout, config.store_timeout)
+        super().__init__(replace(config, store_timeout=deadline), prices)
+        self._patience = config.store_timeout
         self._prices = prices
         self._hot: OrderedDict[str, _Kept] = OrderedDict()
         self._flights: dict[str, asyncio.Task[Hot]] = {}
@@ -106,7 +110,7 @@ class Hybrid(WriteThrough):
             flight = self._flights[session] = asyncio.create_task(self._rebuild(session, answer.cart))
             flight.add_done_callback(lambda _: self._flights.pop(session, None))
         try:
-            async with asyncio.timeout(self._config.store_timeout):
+            async with asyncio.timeout(self._patience):
                 hot = await asyncio.shield(flight)
         except TimeoutError:
             self._without += 1

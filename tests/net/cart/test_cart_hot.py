@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,6 +12,7 @@ import pytest
 
 from services.cart import catalogue
 from services.cart.config import Config
+from services.cart.errors import StoreCut
 from services.cart.model import Change, Verb
 from services.cart.strategies.hybrid import Hybrid
 from services.cart.strategies.protocol import Ask
@@ -96,3 +99,25 @@ async def test_recommendations_come_over_http_from_every_strategy(config: Config
             answer = (await client.get("/recommendations")).json()
             assert answer["recommended"][0] == "iPhone 15 Case"
             assert "iPhone 15" not in answer["recommended"]
+
+
+async def test_the_cart_has_a_deadline_of_its_own_and_what_missed_it_is_never_made(
+    store_own: CartStore,
+) -> None:
+    config = Config(strategy="hybrid", store_url=store_own.url, store_timeout=20, critical_deadline=0.5)
+    here = Hybrid(config, PRICES)
+    await here.change("a", NEW)
+    store_own.signal(signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        with pytest.raises(StoreCut) as cut:
+            await here.change("a", PHONE)
+        assert time.monotonic() - began < 10
+        assert cut.value.attempted
+        await asyncio.sleep(0.5)  # the store wakes after the deadline, whose clock it is
+    finally:
+        store_own.signal(signal.SIGCONT)
+    later = Hybrid(replace(config, critical_deadline=0), PRICES)
+    assert (await later.read("a")).cart.quantity("iphone-15") == 1
+    for each in (here, later):
+        await each.close()

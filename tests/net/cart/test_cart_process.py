@@ -264,6 +264,18 @@ class TestALostReply:
         assert server.client.post("/chaos/slow?seconds=0").status_code == 200
         assert server.client.get("/cart").status_code == 200, "within the client's patience of 5 s"
 
+    def test_what_is_armed_can_be_read_and_taken_back(self, cart_servers: CartServers) -> None:
+        server = cart_servers.start("--chaos")
+        for path in ("lose-next-reply?times=3", "slow?seconds=0.5", "clock?ahead=-60"):
+            assert server.client.post(f"/chaos/{path}").status_code == 200
+        armed = server.client.get("/chaos").json()
+        facts = {"loseReplies": 3, "slowSeconds": 0.5, "clockAheadSeconds": -60}
+        assert armed == {"serverId": "server-1"} | facts
+        for path in ("lose-next-reply?times=0", "slow?seconds=0", "clock?ahead=0"):
+            server.client.post(f"/chaos/{path}")
+        assert server.client.get("/chaos").json() == {"serverId": "server-1"} | dict.fromkeys(facts, 0)
+        assert cart_servers.start().client.get("/chaos").status_code == 403
+
     @pytest.mark.parametrize("path", ["/chaos/lose-next-reply", "/chaos/slow?seconds=1"])
     def test_without_leave_it_does_neither(self, cart_servers: CartServers, path: str) -> None:
         refused = cart_servers.start().client.post(path)
