@@ -1,8 +1,8 @@
 """One kept-alive connection of a throng: one question at a time, each on the wire exactly once.
 
-Written on the parser that the balancer uses, since a general client costs seven times as much for
-each request (``scripts/bench-throng``) and would be the dearest program of the whole run. It
-follows no redirect and sends nothing twice; whoever asks is called back, without a task.
+Written on the parser that the balancer uses, since a general client (``scripts/bench-clients``) costs
+several times what this one does (``scripts/bench-throng``), and would be the dearest program of the
+whole run. It follows no redirect and sends nothing twice; whoever asks is called back, without a task.
 """
 
 from __future__ import annotations
