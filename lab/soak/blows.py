@@ -44,6 +44,8 @@ class Pace:
 #: A soak leaves time to notice and to recover; trials only want to be many.
 STEADY = Pace(hold=(0.3, 3.0), rest=(0.5, 3.0))
 BRISK = Pace(hold=(0.1, 0.6), rest=(0.2, 0.6))
+#: Where carts have copies: a server is given up after a second, and only then copied anew.
+PATIENT = Pace(hold=(1.6, 2.4), rest=(1.2, 1.8))
 
 
 def blows(rng: Random, lanes: Sequence[Lane], seconds: float, pace: Pace) -> list[list[Blow]]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 
 from lab.errors import Aborted
+from lab.soak.settings import COPYING
 
 if TYPE_CHECKING:
     from lab.cluster.ports import Site
@@ -19,12 +20,11 @@ if TYPE_CHECKING:
 
 WITHIN = 20.0
 _LOOK_AGAIN = 0.1
-_COPYING = "replicated"
 
 
 async def until_whole(site: Site, arm: Arm) -> None:
     """Return when no server has a change or a session left to copy; at once where nothing is copied."""
-    if arm.strategy != _COPYING:
+    if arm.strategy != COPYING:
         return
     behind = "nobody answered"
     try:

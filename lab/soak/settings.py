@@ -11,7 +11,7 @@ from lab.faults import FAULTS
 from lab.faults.fault import Hits
 from lab.ledger import STORE
 from lab.promises import NAMES
-from lab.soak.blows import BRISK, STEADY, Lane, Pace
+from lab.soak.blows import BRISK, PATIENT, STEADY, Lane, Pace
 from lab.topology import Platform
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: Losses here break no promise of a session strategy, so a soak could only call them what they are not.
 _BEYOND = frozenset({Hits.CONTENT, Hits.BALANCER})
+#: The strategy whose carts have copies, which take time to be there again.
+COPYING = "replicated"
 #: Seconds of one window.
 WINDOW = 12.0
 
@@ -51,6 +53,8 @@ class SoakSettings:
 
     @property
     def pace(self) -> Pace:
+        if self.arm.strategy == COPYING:
+            return PATIENT
         return BRISK if self.trials else STEADY
 
     @property

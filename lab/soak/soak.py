@@ -89,14 +89,19 @@ class Soak:
 
     async def _strike(self, lane: Sequence[Blow], began: float) -> None:
         for blow in lane:
-            if self.settings.trials and sum(self.tally.faults.values()) >= self.settings.trials:
-                return
             await asyncio.sleep(max(0.0, began + blow.at - self.now()))
+            if self._has_had_enough(began):
+                return
             self.tally.faults[blow.fault] += 1
             kind = FAULTS[blow.fault]
             async with kind(self.settings.arm.name, blow.target, self.site, self.timeline, self.now):
                 await asyncio.sleep(blow.hold)
             await until_whole(self.site, self.settings.arm)
+
+    def _has_had_enough(self, began: float) -> bool:
+        """No fault more without load, and no trial more than was asked for."""
+        trials, done = self.settings.trials, sum(self.tally.faults.values())
+        return self.now() >= began + self.settings.window or (trials is not None and done >= trials)
 
     def _judge(self, operations: Sequence[Operation], promises: Promises) -> None:
         faults = self.timeline.fault_intervals()
