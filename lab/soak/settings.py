@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 _BEYOND = frozenset({Hits.CONTENT, Hits.BALANCER})
 #: The strategy whose carts have copies, which take time to be there again.
 COPYING = "replicated"
-#: Seconds of one window.
+#: Seconds of one window, at most.
 WINDOW = 12.0
+#: Seconds that a server takes to be up again.
+_COMES_BACK = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +51,10 @@ class SoakSettings:
 
     @property
     def window(self) -> float:
-        return WINDOW if self.trials else min(WINDOW, self.minutes * 60)
+        if self.trials is None:
+            return min(WINDOW, self.minutes * 60)
+        each = self.pace.hold[1] + self.pace.rest[1] + _COMES_BACK
+        return min(WINDOW, self.trials * each)
 
     @property
     def pace(self) -> Pace:
