@@ -1,7 +1,8 @@
 """Which faults meet a window, on whom, when and for how long. Pure.
 
-There are two lanes, servers and store, each with one fault at a time: a promise speaks of one server, so
-two never lie at once, but a server and the store may. A blow waits for the one before it to be healed.
+There are two lanes, one for servers and the balancer and one for the store, each with one fault at a time:
+a promise speaks of one server, so two never lie at once, but a server and the store may. A blow waits
+for the one before it to be healed.
 """
 
 from __future__ import annotations
@@ -25,12 +26,8 @@ class Blow:
     hold: float
 
 
-@dataclass(frozen=True, slots=True)
-class Lane:
-    """``faults`` that hit one of ``targets``, one after the other."""
-
-    faults: Sequence[str]
-    targets: Sequence[str]
+#: Faults that come one after the other, each with those that it can hit.
+Lane = tuple[tuple[str, tuple[str, ...]], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +47,17 @@ PATIENT = Pace(hold=(1.6, 2.4), rest=(1.2, 1.8))
 
 def blows(rng: Random, lanes: Sequence[Lane], seconds: float, pace: Pace) -> list[list[Blow]]:
     """For each lane its blows, all begun within ``seconds`` if healing costs no time."""
-    return [_of_lane(rng, lane, seconds, pace) for lane in lanes if lane.faults]
+    return [_of_lane(rng, lane, seconds, pace) for lane in lanes if lane]
+
+
+def _throw(rng: Random, lane: Lane, pace: Pace) -> tuple[str, str, float, float]:
+    fault, targets = rng.choice(lane)
+    return fault, rng.choice(targets), rng.uniform(*pace.rest), rng.uniform(*pace.hold)
 
 
 def _of_lane(rng: Random, lane: Lane, seconds: float, pace: Pace) -> list[Blow]:
     most = int(seconds / (pace.hold[0] + pace.rest[0])) + 1
-    thrown = [
-        (rng.choice(lane.faults), rng.choice(lane.targets), rng.uniform(*pace.rest), rng.uniform(*pace.hold))
-        for _ in range(most)
-    ]
+    thrown = [_throw(rng, lane, pace) for _ in range(most)]
     ends = accumulate(rest + hold for *_, rest, hold in thrown)
     planned = [
         Blow(fault, target, end - hold, hold)

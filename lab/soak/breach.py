@@ -11,6 +11,7 @@ of its causes is something that the site does not promise to survive, and a brea
 | more than could be | ``keyed_retry_once`` |
 | a shortage, and a server of this cart was hit | ``survives_server_crash`` |
 | a shortage, and the store was hit | ``survives_store_crash``; ``survives_store_loss`` where it has less |
+| a shortage, and the balancer was hit | ``any_server`` |
 | a shortage, and adds overlapped | ``concurrent_adds`` |
 | a shortage, and none of these | ``acknowledged``: no fault explains it |
 | a shortage that went away by itself | ``never_stale`` |
@@ -22,7 +23,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lab.history import Kind, Outcome
-from lab.ledger import STORE, Status
+from lab.ledger import BALANCER, STORE, Status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from lab.timeline import Interval
 
 #: After these the store has not all that it had acknowledged, whatever it logs.
-EMPTYING = frozenset({"store-power-loss", "store-wipe", "store-full-volatile"})
+EMPTYING = frozenset({"store-power-loss", "store-evicts"})
 
 OWN_CART = "own_cart"
 ACKNOWLEDGED = "acknowledged"
@@ -42,9 +43,10 @@ MEANINGS = {
     OWN_CART: "nobody is ever shown what they did not ask for",
     ACKNOWLEDGED: "what was acknowledged is kept as long as nothing fails",
     LASTING_KEY: "every key in the store has a time to live",
+    "any_server": "any server may answer any request, whoever is tied to whom",
     "survives_server_crash": "no acknowledged change is lost when one server is hit",
     "survives_store_crash": "no acknowledged change is lost when the store is hit and keeps its log",
-    "survives_store_loss": "no acknowledged change is lost when the store comes back empty",
+    "survives_store_loss": "no acknowledged change is lost when the store comes back empty, or with less",
     "bounded_loss": "one server takes no more acknowledged changes along than it said",
     "concurrent_adds": "adds to one cart at the same time all count",
     "keyed_retry_once": "a change that is sent again with its key counts once",
@@ -123,12 +125,17 @@ class _Cause:
 def _causes(ops: Sequence[Operation], faults: Sequence[Interval], *, store_log: bool) -> list[_Cause]:
     """The last fault first: it is to blame, if one is."""
     met = [fault for fault in reversed(faults) if _meets(fault, ops)]
-    found = [_Cause("survives_server_crash", fault) for fault in met if fault.target != STORE]
-    for fault in met:
-        if fault.target == STORE:
-            is_empty = fault.fault in EMPTYING or not store_log
-            found.append(_Cause("survives_store_loss" if is_empty else "survives_store_crash"))
+    found = [_cause(fault, store_log=store_log) for fault in met]
     return [*found, *([_Cause("concurrent_adds")] if _overlap(ops) else [])]
+
+
+def _cause(fault: Interval, *, store_log: bool) -> _Cause:
+    if fault.target == BALANCER:
+        return _Cause("any_server")
+    if fault.target != STORE:
+        return _Cause("survives_server_crash", fault)
+    is_less = fault.fault in EMPTYING or not store_log
+    return _Cause("survives_store_loss" if is_less else "survives_store_crash")
 
 
 def _meets(fault: Interval, ops: Sequence[Operation]) -> bool:
@@ -136,7 +143,7 @@ def _meets(fault: Interval, ops: Sequence[Operation]) -> bool:
     return any(
         fault.end is None or op.invoked <= fault.end
         for op in ops
-        if op.kind is Kind.ADD and op.outcome is Outcome.OK and fault.target in (STORE, op.server)
+        if op.kind is Kind.ADD and op.outcome is Outcome.OK and fault.target in (STORE, BALANCER, op.server)
     )
 
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from lab.errors import UsageProblem, unknown
 from lab.faults import FAULTS
 from lab.faults.fault import Hits
-from lab.ledger import STORE
+from lab.ledger import BALANCER, STORE
 from lab.promises import NAMES
 from lab.soak.blows import BRISK, PATIENT, STEADY, Lane, Pace
+from lab.soak.breach import EMPTYING
 from lab.topology import Platform
 
 if TYPE_CHECKING:
@@ -21,12 +22,12 @@ if TYPE_CHECKING:
     from lab.promises import Promises
     from lab.topology import Arm
 
-#: Losses here break no promise of a session strategy, so a soak could only call them what they are not.
-_BEYOND = frozenset({Hits.CONTENT, Hits.BALANCER})
 #: The strategy whose carts have copies, which take time to be there again.
 COPYING = "replicated"
 #: Seconds of one window, at most.
 WINDOW = 12.0
+#: One window in so many has faults after which a store has less than it acknowledged.
+_LOSSY = 4
 #: Seconds that a server takes to be up again.
 _COMES_BACK = 0.5
 
@@ -62,11 +63,17 @@ class SoakSettings:
             return PATIENT
         return BRISK if self.trials else STEADY
 
-    @property
-    def lanes(self) -> tuple[Lane, Lane]:
-        on_store = tuple(name for name in self.faults if FAULTS[name].hits.on_store)
-        on_servers = tuple(name for name in self.faults if name not in on_store)
-        return Lane(on_servers, self.arm.server_names), Lane(on_store, (STORE,))
+    def lanes(self, window: int) -> tuple[Lane, Lane]:
+        """Those on the store in one; in the other a server or the balancer, for each hides the other."""
+        on_store = {name: (STORE,) for name in self.faults if FAULTS[name].hits.on_store}
+        if (window + 1) % _LOSSY:
+            # They excuse so much that little else could be seen beside them.
+            on_store = {name: on for name, on in on_store.items() if name not in EMPTYING} or on_store
+        others = {name: self._targets(name) for name in self.faults if not FAULTS[name].hits.on_store}
+        return tuple(others.items()), tuple(on_store.items())
+
+    def _targets(self, fault: str) -> tuple[str, ...]:
+        return (BALANCER,) if FAULTS[fault].hits is Hits.BALANCER else self.arm.server_names
 
     @property
     def links(self) -> frozenset[Side]:
@@ -113,6 +120,4 @@ def read_promises(text: str | None) -> tuple[str, ...]:
 def _refusal(name: str, arm: Arm) -> str | None:
     if FAULTS[name].hits.on_store and not arm.needs_store:
         return f"--faults {name} was given; the {arm.name} arm has no store that could be broken."
-    if FAULTS[name].hits in _BEYOND:
-        return f"--faults {name} was given; it {FAULTS[name].hits}, about which no server promises anything."
     return FAULTS[name].refusal(Platform.PROCESSES, [arm])

@@ -74,7 +74,7 @@ class Soak:
         self.timeline = Timeline()
         rng = Random(f"{settings.seed}/{number}")  # noqa: S311 - the same seed must give the same window
         planned = visits(rng, catalogue, settings.shoppers, settings.window)
-        lanes = blows(rng, settings.lanes, settings.window, settings.pace)
+        lanes = blows(rng, settings.lanes(number), settings.window, settings.pace)
         first = number * settings.shoppers
         cohort = Cohort(settings.arm.name, self.site.front.url, planned, first, self.now)
         try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lab.history import Kind, Outcome
-from lab.ledger import STORE
+from lab.ledger import BALANCER, STORE
 from lab.soak.breach import MEANINGS
 
 if TYPE_CHECKING:
@@ -39,7 +39,9 @@ def _around(ops: Sequence[Operation], faults: Sequence[Interval]) -> Iterator[In
     begin, end = ops[0].invoked, max(op.completed or op.invoked for op in ops)
     meanwhile = [each for each in faults if each.begin <= end and (each.end is None or each.end >= begin)]
     hit = {op.server for op in ops} & {each.target for each in meanwhile}
-    yield from (each for each in meanwhile if not hit or each.target in hit or each.target == STORE)
+    yield from (
+        each for each in meanwhile if not hit or each.target in hit or each.target in (STORE, BALANCER)
+    )
 
 
 def _telling(ops: Sequence[Operation], item: str | None) -> Iterator[Operation]:

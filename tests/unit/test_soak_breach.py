@@ -148,7 +148,8 @@ def test_a_story_has_what_concerns_the_item_and_the_faults_on_who_answered() -> 
 
 @pytest.mark.parametrize("pace", [STEADY, BRISK])
 def test_the_same_dice_give_the_same_blows_and_those_of_a_lane_never_overlap(pace: Pace) -> None:
-    lanes = (Lane(("kill", "pause"), ("server-1", "server-2")), Lane(("store-kill",), (STORE,)), Lane((), ()))
+    servers = ("server-1", "server-2")
+    lanes: tuple[Lane, ...] = ((("kill", servers), ("pause", servers)), (("store-kill", (STORE,)),), ())
     for seed in range(50):
         thrown, again = (blows(Random(seed), lanes, 12.0, pace) for _ in range(2))  # noqa: S311 - dice
         assert thrown == again
