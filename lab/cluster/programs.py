@@ -90,6 +90,8 @@ def server(arm: Arm, name: str, wiring: Wiring, store: Store | None) -> Program:
     if arm.session_ttl is not None:
         flags["--session-ttl"] = f"{arm.session_ttl:g}"
     flags["--store-timeout"] = f"{arm.patience or STORE_PATIENCE:g}"
+    if arm.patience is not None:
+        flags["--peer-timeout"] = f"{arm.patience:g}"
     # By environment: a store's URL may hold a password, and argv is for everybody to read.
     settings = {"CART_SECRET": wiring.secret}
     if store:

@@ -40,6 +40,11 @@ Examples:
     "--shoppers", type=click.IntRange(1, 2_000), default=150, show_default=True, help="In one window."
 )
 @click.option("--servers", type=click.IntRange(2, 12), default=3, show_default=True)
+@click.option(
+    "--patience",
+    type=click.FloatRange(0.1, 30),
+    help="Seconds that checks, the store and other servers may take: more on a busy machine.",
+)
 @click.option("--no-store-log", is_flag=True, help="The store keeps no log: killed, it comes back empty.")
 @click.option(
     "--hold-to", metavar="PROMISE,...", help="Judge by these too, though the servers do not promise them."
@@ -55,7 +60,7 @@ Examples:
 )
 def soak(
     *, arm: str, minutes: float, trials: int | None, faults: str | None, seed: int | None, shoppers: int,
-    servers: int, no_store_log: bool, hold_to: str | None, plain: bool, as_json: bool, runs: Path,
+    servers: int, patience: float | None, no_store_log: bool, hold_to: str | None, plain: bool, as_json: bool, runs: Path,
 ) -> int:  # fmt: skip
     """Break one design at random, for as long as it takes, and judge every cart by what is promised.
 
@@ -71,7 +76,7 @@ def soak(
             f"--arm {arm!r} was given; one arm was expected. Soak the others one after the other."
         )
     check_strategies(chosen)
-    site = replace(chosen[0], store_log=not no_store_log)
+    site = replace(chosen[0], store_log=not no_store_log, patience=patience)
     kinds = read_faults(faults, site)
     if trials and not kinds:
         raise UsageProblem("--trials counts faults, and --faults none leaves nothing to count.")

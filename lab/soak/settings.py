@@ -90,6 +90,7 @@ class SoakSettings:
         words += ["--seed", str(self.seed), "--shoppers", str(self.shoppers)]
         words += ["--trials", str(self.trials)] if self.trials else ["--minutes", f"{self.minutes:g}"]
         words += ["--faults", ",".join(self.faults) or "none"]
+        words += [] if self.arm.patience is None else ["--patience", f"{self.arm.patience:g}"]
         words += [] if self.arm.store_log else ["--no-store-log"]
         words += ["--hold-to", ",".join(self.hold_to)] if self.hold_to else []
         return f"{self.command} {shlex.join(words)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from lab.cluster.ports import TellsStore
 from lab.faults import FAULTS
 from lab.gate import steady
 from lab.history import carts_of
+from lab.ledger import BALANCER, STORE
 from lab.oracle import judge_carts
 from lab.soak.blows import blows
 from lab.soak.breach import LASTING_KEY, Breach, Price, weigh
@@ -49,6 +51,7 @@ class Soak:
     story: list[str] = field(default_factory=list)
     timeline: Timeline = field(default_factory=Timeline)
     _losses: Counter[Interval] = field(default_factory=Counter)
+    _balancer_and_store: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def run(self) -> None:
         """Returns at the end or at the first broken promise; every fault is healed by then."""
@@ -93,10 +96,15 @@ class Soak:
             if self._has_had_enough(began):
                 return
             self.tally.faults[blow.fault] += 1
-            kind = FAULTS[blow.fault]
-            async with kind(self.settings.arm.name, blow.target, self.site, self.timeline, self.now):
-                await asyncio.sleep(blow.hold)
+            # Who heals a store asks the balancer whether all is well, so it has to be there.
+            async with self._balancer_and_store if blow.target in (STORE, BALANCER) else nullcontext():
+                await self._inflict(blow)
             await until_whole(self.site, self.settings.arm)
+
+    async def _inflict(self, blow: Blow) -> None:
+        kind = FAULTS[blow.fault]
+        async with kind(self.settings.arm.name, blow.target, self.site, self.timeline, self.now):
+            await asyncio.sleep(blow.hold)
 
     def _has_had_enough(self, began: float) -> bool:
         """No fault more without load, and no trial more than was asked for."""

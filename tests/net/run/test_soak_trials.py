@@ -30,6 +30,7 @@ def _killed(cartlab: Cartlab, tmp_path: Path, record_property: Callable[[str, ob
 
     def killed(arm: str) -> dict[str, Any]:
         words = ("--trials", str(TRIALS), "--faults", "kill", "--seed", "7", "--shoppers", "100")
+        words += ("--patience", "3")  # a busy machine is no dead server
         done = cartlab("soak", "--arm", arm, *words, "--runs", str(tmp_path), "--json")
         found = json.loads(done.stdout or "{}")
         assert done.returncode == 0, found.get("story") or done.stderr
