@@ -60,7 +60,8 @@ Examples:
 )
 def soak(
     *, arm: str, minutes: float, trials: int | None, faults: str | None, seed: int | None, shoppers: int,
-    servers: int, patience: float | None, no_store_log: bool, hold_to: str | None, plain: bool, as_json: bool, runs: Path,
+    servers: int, patience: float | None, no_store_log: bool, hold_to: str | None,
+    plain: bool, as_json: bool, runs: Path,
 ) -> int:  # fmt: skip
     """Break one design at random, for as long as it takes, and judge every cart by what is promised.
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     Trials = Callable[[str], dict[str, Any]]
 
 TRIALS = int(os.environ.get("CARTLAB_TRIALS", "6"))
+#: A busy machine is no dead server.
+PATIENT = ("--patience", "3")
 #: One kill takes a few seconds at most; ``cartlab`` itself is given less by its fixture.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(100 + 10 * TRIALS)]
 
@@ -29,8 +31,7 @@ def _killed(cartlab: Cartlab, tmp_path: Path, record_property: Callable[[str, ob
     """The figures after ``TRIALS`` kills of random servers of one arm, every one of them healed."""
 
     def killed(arm: str) -> dict[str, Any]:
-        words = ("--trials", str(TRIALS), "--faults", "kill", "--seed", "7", "--shoppers", "100")
-        words += ("--patience", "3")  # a busy machine is no dead server
+        words = ("--trials", str(TRIALS), "--faults", "kill", "--seed", "7", "--shoppers", "100", *PATIENT)
         done = cartlab("soak", "--arm", arm, *words, "--runs", str(tmp_path), "--json")
         found = json.loads(done.stdout or "{}")
         assert done.returncode == 0, found.get("story") or done.stderr
