@@ -73,13 +73,13 @@ EXPIRY_OUTSIDE = Mutant(
         Patch("in_store.py", "import json\n", "import asyncio\nimport json\n"),
         Patch(
             "in_store.py",
-            "        record = json.loads(found)\n        return answer_of(",
+            "        status, found = await self._run(self._change, keys, self._words(ask, owner))\n",
             """\
-        record = json.loads(found)
+        status, found = await self._run(self._change, keys, self._words(ask, owner))
         await asyncio.sleep(0.2)
         await self._store.call("PEXPIRE", keys[0], _ms(self._config.session_ttl))
         await self._store.call("PEXPIRE", keys[1], _ms(self._config.op_window))
-        return answer_of(""",
+""",
         ),
     ),
     ("--arm", "stateless", "--trials", "4", "--faults", "kill"),
