@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -53,12 +53,19 @@ def find(
     intervals: Iterable[Interval],
     pledges: Mapping[str, Pledge],
     known: Mapping[str, Ledger] = MappingProxyType({}),
+    servers: Mapping[str, Mapping[str, Mapping[str, float]]] = MappingProxyType({}),
 ) -> Findings:
-    """``known`` are the ledgers of arms that were judged before: what they did is over."""
+    """``known`` are the ledgers of arms that were judged before: what they did is over.
+
+    ``servers`` is what each arm's servers said about themselves.
+    """
     listed = list(intervals)
     ledgers = {
         arm.name: known.get(arm.name)
-        or judge_carts(arm.name, history.carts(arm.name), _crash(i for i in listed if i.arm == arm.name))
+        or replace(
+            judge_carts(arm.name, history.carts(arm.name), _crash(i for i in listed if i.arm == arm.name)),
+            servers=servers.get(arm.name, {}),
+        )
         for arm in settings.arms
     }
     judgements = tuple(_judged(ledger, pledges[arm]) for arm, ledger in ledgers.items())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from math import ceil
 from typing import TYPE_CHECKING, Any, Self
@@ -94,7 +94,8 @@ class CartResult:
     ``strangers`` are items in an answer that this shopper never asked for, ``resurfaced`` those in an
     answer though they had surely been taken out before.
     ``first_origin`` and ``first_server`` tell who gave the first answer after the crash, and from
-    where; ``noticed`` is when the shopper first saw an error or a missing piece after the crash.
+    where, ``first_took`` how many seconds it took; ``noticed`` is when the shopper first saw an error or
+    a missing piece after the crash.
     """
 
     shopper: int
@@ -109,6 +110,7 @@ class CartResult:
     resurfaced: tuple[str, ...] = ()
     first_origin: str | None = None
     first_server: str | None = None
+    first_took: float | None = field(default=None, compare=False)
     noticed: float | None = None
 
     @property
@@ -159,7 +161,7 @@ class Ledger:
     ``answered_elsewhere`` counts the requests that reached another server than the one tried or
     tied first; ``latency`` runs from the intended moment of every shopping request that ended, ``writes``
     and ``reads`` from when an answered one was sent. ``recovery`` is how many seconds after the crash the
-    last shopper saw an error.
+    last shopper saw an error. ``servers`` is what each said about its strategy when shopping was over.
     """
 
     arm: str
@@ -172,6 +174,7 @@ class Ledger:
     writes: Quantiles = Quantiles(0)
     reads: Quantiles = Quantiles(0)
     recovery: float | None = None
+    servers: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def count(self, *statuses: Status) -> int:
         return sum(cart.status in statuses for cart in self.carts)
@@ -258,6 +261,10 @@ class Ledger:
         """Shoppers who were shown something that they had taken out, or bought, before."""
         return sum(bool(cart.resurfaced) for cart in self.carts)
 
+    def of_servers(self, figure: str) -> tuple[float, ...]:
+        """One figure of all servers that know it."""
+        return tuple(figures[figure] for figures in self.servers.values() if figure in figures)
+
     def to_record(self) -> dict[str, Any]:
         """The figures as plain JSON, without the carts one by one."""
         return {
@@ -280,6 +287,7 @@ class Ledger:
             "stale": self.stale,
             "strangers": self.strangers,
             "resurfaced": self.resurfaced,
+            "servers": {name: dict(figures) for name, figures in self.servers.items()},
         }
 
 

@@ -99,6 +99,7 @@ def _judge_cart(shopper: int, ops: Sequence[Operation], crash: Crash | None) -> 
         resurfaced=tuple(sorted(seen.resurfaced)),
         first_origin=first.origin if first else None,
         first_server=first.server if first else None,
+        first_took=first.completed - first.invoked if first and first.completed is not None else None,
         noticed=seen.noticed,
     )
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from lab import acts
 from lab.alongside import alongside
 from lab.capacity import rate_for_each
-from lab.cluster.ports import StoreFigures, TellsStore
+from lab.cluster.ports import StoreFigures, TellsFigures, TellsStore
 from lab.errors import Aborted
 from lab.faults import FAULTS, story_of
 from lab.faults.fault import Hits
@@ -65,7 +65,7 @@ class Run:
     ``now`` gives seconds since the run began; ``victims`` are the servers that were hit. A later round
     is given ``plan`` and ``victims`` of the first, so that all arms meet the same. ``pledges`` tell
     what each arm is judged against, ``store_use`` what shopping cost its store; only in a calm run, for
-    a store that dies forgets what it counted.
+    a store that dies forgets what it counted. ``servers`` is what each server said of itself at the end.
     """
 
     settings: RunSettings
@@ -78,6 +78,7 @@ class Run:
     plan: Plan | None = None
     pledges: dict[str, Pledge] = field(default_factory=dict)
     store_use: dict[str, StoreFigures] = field(default_factory=dict)
+    servers: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
 
     async def play(self) -> None:
         """All acts. Whatever ends them early, every fault is healed before this returns."""
@@ -93,6 +94,7 @@ class Run:
             before = await self._store_figures()
             await self._shop_and_break(crowds, plan, clock)
             self.store_use = _differences(before, await self._store_figures())
+            await self._ask_the_servers()
             self._announce(acts.READ_BACK)
             await asyncio.gather(*(crowd.read_back(within=READ_BACK_WITHIN) for crowd in crowds))
         await self.pace.look(1.0)
@@ -208,6 +210,11 @@ class Run:
                 if figures:
                     found[name] = figures
         return found
+
+    async def _ask_the_servers(self) -> None:
+        for name, site in self.sites.items():
+            if isinstance(site, TellsFigures):
+                self.servers[name] = await site.server_figures()
 
     async def _hear_the_promises(self) -> None:
         for arm in self.settings.arms:

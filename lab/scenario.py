@@ -81,11 +81,13 @@ class Scenario:
 
 def expected_of(scenario: Scenario, arm: Arm, promises: Promises) -> str:
     """What should become of the carts of ``arm``: its name does not matter, only what it promised."""
+    broken = [name for name in scenario.tests if not getattr(promises, name)]
+    if broken and scenario.otherwise == "diverged":
+        return scenario.otherwise  # whoever copies carts does not scatter them
     if not promises.any_server and arm.sticky not in LEADS_BACK:
         return "scattered"
     if scenario.expects:
         return scenario.expects
-    broken = [name for name in scenario.tests if not getattr(promises, name)]
     if not broken:
         return "kept"
     is_bounded = broken == ["survives_server_crash"] and promises.bounded_loss

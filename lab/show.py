@@ -84,6 +84,7 @@ class Show:
         self._ledgers: dict[str, Ledger] = {}
         self._pledges: dict[str, Pledge] = {}
         self._store_use: dict[str, dict[str, Any]] = {}
+        self._servers: dict[str, dict[str, dict[str, float]]] = {}
         self._folder = RunFolder.create(settings.runs, settings.scenario.name, self._started)
         self._below = _versions_below(settings.platform)
         self._view = view_for(
@@ -138,6 +139,7 @@ class Show:
                 plan, victims = run.plan, run.victims
                 self._pledges |= run.pledges
                 self._store_use |= {arm: asdict(use) for arm, use in run.store_use.items()}
+                self._servers |= run.servers
                 self._timeline.record(acts.JUDGE.begins(self._now()))
                 # Beside the screen and Ctrl-C: fifty thousand carts take seconds.
                 self._announce(await asyncio.to_thread(self._find, settings))
@@ -167,7 +169,7 @@ class Show:
 
     def _find(self, settings: RunSettings) -> Findings:
         intervals = self._timeline.fault_intervals()
-        findings = find(settings, self._history, intervals, self._pledges, self._ledgers)
+        findings = find(settings, self._history, intervals, self._pledges, self._ledgers, self._servers)
         self._ledgers |= findings.ledgers
         return findings
 

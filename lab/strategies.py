@@ -40,11 +40,22 @@ STRATEGIES: Mapping[str, Strategy] = {
             "2": ("--replicas", "2"),
             "1-sync": ("--replicas", "1", "--replication", "sync"),
             "2-sync": ("--replicas", "2", "--replication", "sync"),
+            # What becomes of two carts that went apart in a split.
+            "2-lww": ("--replicas", "2", "--merge", "lww"),
+            "2-union": ("--replicas", "2", "--merge", "union"),
+            "2-pn-counter": ("--replicas", "2", "--merge", "pn-counter"),
+            "2-or-map": ("--replicas", "2", "--merge", "or-map"),
         },
     ),
     "write_through": Strategy(place="carts in memory and store", tie="learn", needs_store=True),
     "stateless": Strategy(place="carts in a shared store", needs_store=True),
-    "hybrid": Strategy(place="items in the store, rest local", tie="learn", needs_store=True),
+    "hybrid": Strategy(
+        place="items in the store, rest local",
+        tie="learn",
+        needs_store=True,
+        # As if what is rebuilt had to be asked for from somebody else.
+        options={"slow-rebuild": ("--rebuild-delay", "0.02")},
+    ),
     "client_cookie": Strategy(place="carts in the shopper's cookie"),
     "naive_blob": Strategy(place="carts as one blob in a store", needs_store=True),
 }

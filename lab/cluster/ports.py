@@ -181,6 +181,13 @@ class TellsStore(Protocol):
         ...
 
 
+@runtime_checkable
+class TellsFigures(Protocol):
+    async def server_figures(self) -> dict[str, dict[str, float]]:
+        """What each server that answers says about its strategy, by its own names."""
+        ...
+
+
 class Samples(Protocol):
     async def sample(self) -> Sequence[ServerSample]:
         """Carts held, CPU and memory of every server; costs a few milliseconds."""

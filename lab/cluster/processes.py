@@ -23,7 +23,7 @@ from lab.cluster.links import Links
 from lab.cluster.peers import introduce
 from lab.cluster.ports import Address
 from lab.cluster.programs import Wiring
-from lab.cluster.server import Server
+from lab.cluster.server import Server, figures_at
 from lab.cluster.site import together
 from lab.cluster.store_binary import find_binary
 from lab.errors import EnvironmentProblem
@@ -166,6 +166,11 @@ class ProcessSite(BreakableStore):
 
     async def store_figures(self) -> StoreFigures | None:
         return await self._store.figures() if self._store else None
+
+    async def server_figures(self) -> dict[str, dict[str, float]]:
+        names = self.arm.server_names
+        found = await asyncio.gather(*(figures_at(self._http, self.servers[name].address) for name in names))
+        return dict(zip(names, found, strict=True))
 
     async def sample(self) -> Sequence[ServerSample]:
         return await asyncio.gather(

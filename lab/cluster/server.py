@@ -30,6 +30,16 @@ class Server:
         return ServerSample(self.name, await carts_at(http, self.address), load.cpu, load.memory)
 
 
+async def figures_at(http: aiohttp.ClientSession, address: Address) -> dict[str, float]:
+    """Of its strategy, by its own names; none when it does not answer."""
+    try:
+        async with http.get(f"{address.url}/stats", timeout=_STATS_WITHIN) as answer:
+            found = (await answer.json())["figures"]
+    except (aiohttp.ClientError, TimeoutError, KeyError):
+        return {}
+    return {name: figure for name, figure in found.items() if isinstance(figure, int | float)}
+
+
 async def carts_at(http: aiohttp.ClientSession, address: Address) -> int | None:
     """How many it holds. None also when it does not answer: a frozen server must not freeze the screen."""
     try:

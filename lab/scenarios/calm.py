@@ -15,7 +15,7 @@ CALM = Scenario(
     ),
     faults=(),
     tests=(),
-    claims=("C30",),
+    claims=("C30", "C05", "C16", "C40"),
     what_breaks="nothing: the control run",
     what_you_see="both arms keep every cart",
     what_you_learn="sticky sessions work, until a server leaves; an experiment needs a control",

@@ -74,7 +74,9 @@ class Plain:
         if self.state.ended is None:
             self._console.out("No verdict: the run ended early.", highlight=False)
         elif self.state.past:
-            self._console.print(summary.panel(self.state), width=max(TABLE, self._console.width))
+            # Set, for a print takes no more than the console has.
+            self._console.width = max(TABLE, self._console.width)
+            self._console.print(summary.panel(self.state))
 
 
 def records(before: State, after: State, event: Event) -> Iterator[Record]:

@@ -3,11 +3,15 @@
 * ``shopping``: a crowd shops before and after the crash (``lab.workload.plan``).
 * ``tabs``: every shopper has twenty tabs open on one cart, and adds the same thing in all of them.
 * ``throng``: very many shoppers, in processes of their own (``lab.workload.throng``); needs no plan.
+* ``retrying``: a crowd shops, and whoever gets no answer asks again: half of them with the key of the
+  first try, half without any, as the classic demo's client.
+* ``changing``: a crowd shops, and after the crash everybody takes out again what they had put in first.
 * ``idling``: every second shopper goes away and leaves a full cart; the others keep coming.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -29,6 +33,8 @@ RUSH = 0.5
 LIVES = 3
 #: Requests of a busy shopper in one life of a session.
 VISITS_A_LIFE = 3
+#: Clicks after the first one, while no answer comes.
+TRIES_MORE = 2
 
 
 def tabs(rng: Random, catalogue: Sequence[Product], shoppers: int, shape: Shape) -> Plan:
@@ -61,6 +67,39 @@ def idling(rng: Random, catalogue: Sequence[Product], shoppers: int, shape: Shap
     return Plan(tuple(scripts), crash_at=life, seconds=shape.seconds)
 
 
+def retrying(rng: Random, catalogue: Sequence[Product], shoppers: int, shape: Shape) -> Plan:
+    """Everybody's adds; every second shopper's have no key."""
+    plan = make_plan(rng, catalogue, shoppers, replace(shape, keyless=0.0))
+
+    def insisting(script: Script) -> Script:
+        has_keys = script.shopper % 2 == 0
+        return replace(
+            script,
+            steps=tuple(
+                replace(step, again=TRIES_MORE, key=step.key if has_keys else None)
+                if step.kind is Kind.ADD
+                else step
+                for step in script.steps
+            ),
+        )
+
+    return replace(plan, scripts=tuple(map(insisting, plan.scripts)))
+
+
+def changing(rng: Random, catalogue: Sequence[Product], shoppers: int, shape: Shape) -> Plan:
+    """Right after the look with which all come back, their first item goes, and is not bought again."""
+    plan = make_plan(rng, catalogue, shoppers, shape)
+
+    def unsure(script: Script) -> Script:
+        first = script.steps[0].product
+        back = next(number for number, step in enumerate(script.steps) if step.at >= plan.crash_at)
+        away = replace(script.steps[back], kind=Kind.REMOVE, product=first, key=_key(rng))
+        later = [step for step in script.steps[back + 1 :] if step.product != first]
+        return replace(script, steps=(*script.steps[: back + 1], away, *later))
+
+    return replace(plan, scripts=tuple(map(unsure, plan.scripts)))
+
+
 def _key(rng: Random) -> str:
     return str(UUID(int=rng.getrandbits(128), version=4))
 
@@ -72,4 +111,6 @@ SHAPES: Mapping[str, Callable[[Random, Sequence[Product], int, Shape], Plan]] = 
     "shopping": make_plan,
     "tabs": tabs,
     "idling": idling,
+    "retrying": retrying,
+    "changing": changing,
 }

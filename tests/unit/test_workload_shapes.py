@@ -7,7 +7,7 @@ from random import Random
 from lab.history import Kind
 from lab.workload.catalogue import Product
 from lab.workload.plan import FAST, Shape
-from lab.workload.shapes import ADDS_A_TAB, LIVES, RUSH, TABS, idling, tabs
+from lab.workload.shapes import ADDS_A_TAB, LIVES, RUSH, TABS, TRIES_MORE, changing, idling, retrying, tabs
 
 DICE = partial(Random, 7)
 SHOP = (Product("tea", 3.0), Product("mug", 9.0))
@@ -45,3 +45,21 @@ def test_every_second_shopper_is_idle_for_longer_than_a_life_and_the_others_neve
     assert min(idle) > ttl + 1
     assert max(busy) < ttl / 2
     assert Counter(len(times) for times in ends.values())[1] == 5
+
+
+def test_who_gets_no_answer_asks_again_half_of_them_with_the_key_of_the_first_try() -> None:
+    plan = retrying(DICE(), SHOP, 40, FAST)
+    adds = {
+        script.shopper: [step for step in script.steps if step.kind is Kind.ADD] for script in plan.scripts
+    }
+    assert all(step.again == TRIES_MORE for steps in adds.values() for step in steps)
+    assert all((step.key is None) == bool(shopper % 2) for shopper, steps in adds.items() for step in steps)
+
+
+def test_everybody_takes_out_what_they_had_put_in_first_and_never_buys_it_again() -> None:
+    plan = changing(DICE(), SHOP, 40, FAST)
+    for script in plan.scripts:
+        (away,) = (step for step in script.steps if step.kind is Kind.REMOVE)
+        assert away.product == script.steps[0].product
+        assert away.at >= plan.crash_at
+        assert all(step.product != away.product for step in script.steps if step.at > away.at)

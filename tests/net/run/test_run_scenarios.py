@@ -76,3 +76,23 @@ def test_a_store_that_somebody_else_runs_is_not_the_labs_to_kill(run: Runs) -> N
 def test_copies_on_other_servers_survive_a_crash_as_far_as_they_were_promised(run: Runs) -> None:
     done = run("crash", *QUICK, "--shoppers", "60", "--arms", "replicated:1,replicated:1-sync")
     assert verdicts(done) == {"replicated:1": ("bounded", "held"), "replicated:1-sync": ("kept", "held")}
+
+
+def test_a_lost_answer_is_a_second_laptop_only_for_those_who_ask_again_without_a_key(run: Runs) -> None:
+    done = run("lost-reply", *QUICK, "--shoppers", "90", "--arms", "stateless")
+    assert verdicts(done) == {"stateless": ("kept", "held")}
+    ledger = done.ledger("stateless")
+    assert ledger["pieces"]["doubled"] > 0
+    assert ledger["pieces"]["lost"] == ledger["pieces"]["duplicated"] == 0
+    unanswered = [op for op in done.history if op["kind"] == "add" and op["outcome"] == "info"]
+    assert unanswered
+    assert all(op["key"] is None and op["wish"] for op in unanswered)
+    assert ledger["pieces"]["doubled"] <= sum(op["quantity"] for op in unanswered)
+    assert {(claim["id"], claim["verdict"]) for claim in done.results["claims"]} == {("retry-once", "held")}
+
+
+def test_a_split_of_copies_brings_back_what_was_taken_out(run: Runs) -> None:
+    done = run("split", *QUICK, "--shoppers", "60", "--arms", "replicated:2-lww/none,replicated:2-union/none")
+    assert {expected for expected, _ in verdicts(done).values()} == {"diverged"}
+    assert done.ledger("replicated:2-union/none")["carts"]["resurrected"] > 0
+    assert done.ledger("replicated:2-lww/none")["carts"]["lost"] > 0
