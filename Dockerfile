@@ -30,12 +30,12 @@ USER 10001:10001
 FROM ${BASE} AS cart
 COPY services services
 ENV CART_LISTEN=0.0.0.0:8000
-HEALTHCHECK --interval=2s --timeout=5s --retries=2 --start-period=30s CMD ["python3", "-IS", "/opt/ready.py", "CART_LISTEN"]
+HEALTHCHECK --interval=2s --timeout=5s --retries=5 --start-period=60s CMD ["python3", "-IS", "/opt/ready.py", "CART_LISTEN"]
 CMD ["python3", "-m", "services.cart"]
 
 FROM ${BASE} AS lb
 COPY lb lb
 # A thread for each server's name that takes long to look up; four are too few for a dozen servers.
 ENV LB_LISTEN=0.0.0.0:8080 LB_ADMIN=127.0.0.1:9000 UV_THREADPOOL_SIZE=16
-HEALTHCHECK --interval=2s --timeout=5s --retries=2 --start-period=30s CMD ["python3", "-IS", "/opt/ready.py", "LB_ADMIN"]
+HEALTHCHECK --interval=2s --timeout=5s --retries=5 --start-period=60s CMD ["python3", "-IS", "/opt/ready.py", "LB_ADMIN"]
 CMD ["python3", "-m", "lb"]

@@ -39,7 +39,7 @@ class Hits(StrEnum):
 
 
 #: Seconds that a server has to come back before the run ends as "healing failed".
-HEAL_WITHIN = 20.0
+HEAL_WITHIN = 30.0
 
 
 @dataclass(slots=True)

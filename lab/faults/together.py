@@ -30,8 +30,9 @@ async def together(faults: Iterable[ServerFault]) -> AsyncIterator[None]:
         release.set()
         if holders:
             await asyncio.wait(holders)
-        for holder in holders:
-            holder.result()
+        problems = [problem for holder in holders if (problem := holder.exception())]
+        for problem in problems[:1]:  # all are asked, so that none is reported as never heard of
+            raise problem
 
 
 async def _hold(fault: ServerFault, begun: asyncio.Future[None], release: asyncio.Event) -> None:

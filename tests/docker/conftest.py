@@ -54,7 +54,7 @@ def must(*words: str, **environment: str) -> str:
     return done.stdout.strip()
 
 
-def wait_until(condition: Callable[[], object], what: str, within: float = 30.0) -> None:
+def wait_until(condition: Callable[[], object], what: str, within: float = 90.0) -> None:
     end = time.monotonic() + within
     while not condition():
         if time.monotonic() > end:
