@@ -228,7 +228,7 @@ class Run:
         ttl = self.settings.scenario.session_ttl
         shape = replace(
             shape,
-            seconds=LIVES * ttl if ttl else shape.seconds,
+            seconds=LIVES * ttl if ttl else max(shape.seconds, self.settings.scenario.lasts),
             keyless=self.settings.keyless / 100,
             max_rate=min(shape.max_rate, await rate_for_each(fronts)),
         )

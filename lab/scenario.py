@@ -47,6 +47,7 @@ class Scenario:
     ``store_log`` off the store forgets what it held when it dies. ``patience`` is for how many seconds
     checks and calls to the store may wait, in a site that is busy as never else.
     ``what_breaks``, ``what_you_see`` and ``what_you_learn`` fill the README's table.
+    ``lasts`` is for how many seconds people shop at least, where something needs time to be noticed.
     ``claims`` are ids of the claims ledger that this scenario puts a figure beside.
     """
 
@@ -66,6 +67,7 @@ class Scenario:
     workload: str = "shopping"
     shoppers: int | None = None
     session_ttl: float | None = None
+    lasts: float = 0.0
     store_log: bool = True
     patience: float | None = None
     expects: str = ""

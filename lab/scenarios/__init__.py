@@ -10,6 +10,7 @@ from lab.scenarios.cold_herd import COLD_HERD
 from lab.scenarios.crash import CRASH
 from lab.scenarios.expiry import EXPIRY
 from lab.scenarios.fail_back import FAIL_BACK
+from lab.scenarios.gray_failure import GRAY_FAILURE
 from lab.scenarios.lost_reply import LOST_REPLY
 from lab.scenarios.split import SPLIT
 from lab.scenarios.store_amnesia import STORE_AMNESIA
@@ -29,6 +30,7 @@ SCENARIOS: Mapping[str, Scenario] = {
         TWO_TABS,
         LOST_REPLY,
         FAIL_BACK,
+        GRAY_FAILURE,
         SPLIT,
         COLD_HERD,
         STORE_DOWN,

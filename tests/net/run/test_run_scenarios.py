@@ -96,3 +96,20 @@ def test_a_split_of_copies_brings_back_what_was_taken_out(run: Runs) -> None:
     assert {expected for expected, _ in verdicts(done).values()} == {"diverged"}
     assert done.ledger("replicated:2-union/none")["carts"]["resurrected"] > 0
     assert done.ledger("replicated:2-lww/none")["carts"]["lost"] > 0
+
+
+def test_a_server_that_wakes_up_serves_what_it_still_believes_unless_it_can_check(run: Runs) -> None:
+    done = run("gray-failure", *QUICK, "--shoppers", "90")
+    assert verdicts(done) == {
+        "memory/cookie/open": ("lost", "held"),
+        "write_through/cookie/open": ("kept", "held"),
+    }
+    woken = next(fault for fault in done.results["faults"] if fault["arm"] == "memory/cookie/open")
+    stale = [op for op in done.history if op["invoked"] > woken["end"] and op["server"] == woken["target"]]
+    assert stale
+
+
+def test_a_slow_server_is_not_what_the_crash_is_about(run: Runs) -> None:
+    done = run("crash", *QUICK, "--fault", "slow")
+    assert done.code == 2
+    assert "cartlab selftest --only slow" in done.stderr
