@@ -83,7 +83,9 @@ class Soak:
         try:
             began = self.now()
             async with alongside(cohort.shop(), *(self._strike(lane, began) for lane in lanes)) as jobs:
-                await asyncio.gather(*jobs)
+                # Not gather: it would hand on a cancellation that the group hands on too, and who heals
+                # is to be told only once.
+                await asyncio.wait(jobs)
             await cohort.look()
         finally:
             await cohort.close()

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import shlex
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Callable
 
+    from tests.net.conftest import Corner
+
+    Wait = Callable[..., None]
     Cartlab = Callable[..., subprocess.CompletedProcess[str]]
 
 SHORT = ("--minutes", "0.08", "--seed", "3", "--shoppers", "60")
@@ -78,6 +83,31 @@ def test_what_was_not_promised_is_a_price_and_named(cartlab: Cartlab, tmp_path: 
     assert facts["verdict"] == "held"
     assert int(facts["figures.announced_losses.survives_store_loss"]) > 0
     assert int(facts["figures.pieces.lost"]) > 0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(100)
+def test_an_interrupted_soak_heals_first_and_leaves_nothing(corner: Corner, wait_until: Wait) -> None:
+    words = ("soak", "--faults", "restart,pause,store-kill", *SHORT, "--minutes", "5", "--runs", "runs")
+    log = corner.home / "said.txt"
+    with log.open("w") as said:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "lab", *words],
+            cwd=corner.home,
+            env=corner.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            wait_until(lambda: " 2 faults" in log.read_text() or process.poll() is not None, "two faults", 60)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(60) == 130, log.read_text()
+        finally:
+            process.kill()
+            process.wait()
+    assert "Traceback" not in log.read_text()
+    assert not corner.left_over()
 
 
 @pytest.mark.parametrize(
