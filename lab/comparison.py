@@ -43,7 +43,7 @@ NOTES = (
     "store messages (each way) and bytes: its own counts of 500 adds of one shopper, health checks included",
     "store memory: what it grew by in the calm run for each cart, records of keys and connections included",
     "memory a session in a server: not measured; a cart is lost in the noise of its process",
-    "messages between servers: not measured; nobody but the servers sees them",
+    "messages between servers: what they say they sent in the calm run, for each write",
     "'-': the arm has no store, or no run measured it",
 )
 _NOTHING = "-"
@@ -70,6 +70,7 @@ def rows() -> tuple[Row, ...]:
         Row("read p50 / p99 ms", lambda runs: _quantiles(runs["calm"], "reads")),
         Row("store messages a write", lambda runs: _a_write(runs["two-tabs"], "messages")),
         Row("store bytes a write", lambda runs: _a_write(runs["two-tabs"], "bytes_in", "bytes_out")),
+        Row("server messages a write", lambda runs: _between_servers(runs["calm"])),
         Row("store memory a session, bytes", _memory_a_session),
         Row("last error after the crash, s", _recovery),
         Row("must be operated", lambda runs: _operated(runs["calm"])),
@@ -141,6 +142,13 @@ def _a_write(arm: ArmResult, *counts: str) -> str:
         return _NOTHING
     each = sum(arm.store[count] for count in counts) / writes
     return f"{each:.1f}" if len(counts) == 1 else f"{each:,.0f}"
+
+
+def _between_servers(arm: ArmResult) -> str:
+    if arm.ledger is None or not arm.ledger["writes"]["n"]:
+        return _NOTHING
+    sent = [figures["sent"] for figures in arm.ledger["servers"].values() if "sent" in figures]
+    return f"{sum(sent) / arm.ledger['writes']['n']:.1f}" if sent else _NOTHING
 
 
 def _memory_a_session(runs: Runs) -> str:

@@ -144,7 +144,9 @@ def idle_carts_go(ledger: Ledger) -> Finding:
         f"{len(gone)} carts gone, untouched for {gone[0]:.1f} s or longer; {len(alive)} alive, "
         f"untouched for {alive[-1]:.1f} s or less"
     )
-    return _verdict(shown=alive[-1] < gone[0], refuted=alive[-1] >= gone[0]), measured
+    lasting = ledger.of_servers("keys_without_ttl")
+    measured += f"; {sum(lasting):.0f} keys in the store that would stay for ever" if lasting else ""
+    return _verdict(shown=alive[-1] < gone[0], refuted=alive[-1] >= gone[0] or sum(lasting) > 0), measured
 
 
 def store_is_critical(ledger: Ledger) -> Finding:

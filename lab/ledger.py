@@ -161,7 +161,8 @@ class Ledger:
     ``answered_elsewhere`` counts the requests that reached another server than the one tried or
     tied first; ``latency`` runs from the intended moment of every shopping request that ended, ``writes``
     and ``reads`` from when an answered one was sent. ``recovery`` is how many seconds after the crash the
-    last shopper saw an error. ``servers`` is what each said about its strategy when shopping was over.
+    last shopper saw an error. ``servers`` is what each said about its strategy when shopping was over, and
+    where nothing failed what the store counted, under its name.
     """
 
     arm: str

@@ -215,6 +215,9 @@ class Run:
         for name, site in self.sites.items():
             if isinstance(site, TellsFigures):
                 self.servers[name] = await site.server_figures()
+            if use := self.store_use.get(name):
+                keys: dict[str, float] = {"keys": use.keys, "keys_without_ttl": use.keys_without_ttl}
+                self.servers.setdefault(name, {})[STORE] = keys
 
     async def _hear_the_promises(self) -> None:
         for arm in self.settings.arms:

@@ -182,6 +182,8 @@ def _judge_expired(ledger: Ledger, ttl: float) -> tuple[Verdict, str]:
     alive = sum(cart.status is not Status.LOST for cart in idle)
     gone = sum(cart.status is Status.LOST for cart in busy)
     told = f"{_carts(len(idle) - alive)} of {len(idle)} idle ones gone, {gone} of {len(busy)} busy ones"
+    if lasting := sum(ledger.of_servers("keys_without_ttl")):
+        return Verdict.BROKEN, f"{lasting:.0f} keys in the store would stay for ever; {told}"
     if alive or gone:
         return Verdict.BROKEN, f"expected every idle cart gone and every busy one kept; {told}"
     if not idle or not busy:

@@ -25,6 +25,7 @@ LEDGER: dict[str, Any] = {
     "writes": {"n": 500, "p50": 0.0021, "p99": 0.0083},
     "reads": {"n": 0, "p50": None, "p99": None},
     "recovery": 1.234,
+    "servers": {"server-1": {"sent": 600}, "server-2": {"sent": 400}, "server-3": {}, "store": {"keys": 9}},
 }
 STORE = {"messages": 1_000, "bytes_in": 300_000, "bytes_out": 200_000, "memory": 90_000}
 ARM = ArmResult(
@@ -46,6 +47,7 @@ def cell(name: str, runs: dict[str, ArmResult]) -> str:
         ("carts lost, server crash", "30 of 90"),
         ("acknowledged but lost, 20 tabs", "450 of 500"),
         ("pieces duplicated, all runs", "5"),
+        ("server messages a write", "2.0"),
         ("errors seen in the crash", "7"),
         ("write p50 / p99 ms", "2.1 / 8.3"),
         ("read p50 / p99 ms", "-"),

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from lab.history import Outcome
@@ -131,3 +133,13 @@ def test_exit_codes_are_the_published_ones_and_each_has_a_meaning() -> None:
     assert [code.value for code in ExitCode] == [0, 1, 2, 3, 4, 5, 6, 70, 130]
     assert all(code.meaning for code in ExitCode)
     assert [verdict.exit_code for verdict in (HELD, BROKEN, CANNOT_TELL)] == [0, 1, 3]
+
+
+@pytest.mark.parametrize(("lasting", "verdict"), [(0, HELD), (2, BROKEN)])
+def test_a_key_that_would_stay_for_ever_is_no_expiry(lasting: int, verdict: Verdict) -> None:
+    gone = CartResult(shopper=1, status=Status.LOST, idle=9.0)
+    busy = CartResult(shopper=2, status=Status.KEPT, idle=0.5)
+    found = replace(
+        ledger([gone], [busy], crash=None), servers={"store": {"keys": 5, "keys_without_ttl": lasting}}
+    )
+    assert judge_arm(found, "expired", ttl=2.0).verdict is verdict
