@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lab.arms import read_arms
 from lab.claims import CLAIMS
 from lab.scenarios import SCENARIOS
+from lab.strategies import STRATEGIES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,7 +78,14 @@ def everything() -> tuple[str, ...]:
 
 def shown_by(claim: str) -> str | None:
     """The words after ``cartlab`` that put a figure beside it; None for one that is not shown yet."""
-    scenario = next((each.name for each in SCENARIOS.values() if claim in each.claims), None)
     if claim == "C10":
         return "run crash --fault endpoint"
-    return f"run {scenario}" if scenario else _ELSEWHERE.get(claim)
+    shown = [each for each in SCENARIOS.values() if claim in each.claims]
+    if not shown:
+        return _ELSEWHERE.get(claim)
+    about = CLAIMS[claim].strategies
+    for scenario in shown:
+        if any(arm.strategy in about for arm in read_arms(",".join(scenario.arms))):
+            return f"run {scenario.name}"
+    # Its own arms are others than those that the claim speaks about.
+    return f"run {shown[0].name} --arms {next(name for name in STRATEGIES if name in about)}"

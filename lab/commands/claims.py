@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,8 @@ from lab.commands.what_to_try import own_command
 #: Of a claim that a command shows, and that nobody has run here.
 _NOT_RUN = "not run here yet"
 _NOT_SHOWN = "not shown yet"
+#: Columns where nobody says how many there are, and the least that are written.
+_WIDTH, _NARROWEST = 100, 60
 
 
 @click.command()
@@ -36,15 +40,22 @@ def claims(*, as_json: bool, runs: Path) -> None:
         click.echo(json.dumps({"claims": found}, indent=2, ensure_ascii=False))
         return
     for entry in found:
-        click.echo(f"{entry['id']:<18} {entry['said']}")
+        _echo(f"{entry['id']:<18} ", entry["said"])
         for figure in entry["measured"]:
-            click.echo(f"{'':<18}   {figure['verdict']:<11} {figure['arm']}: {figure['measured']}")
+            _echo(f"{'':<18}   {figure['verdict']:<11} ", f"{figure['arm']}: {figure['measured']}")
         if not entry["measured"]:
-            click.echo(f"{'':<18}   {entry['state']}")
+            _echo(f"{'':<18}   ", entry["state"])
         if entry["command"]:
+            # Never broken: it is there to be copied.
             click.echo(f"{'':<18}   try {entry['command']}")
     shown = sum(entry["command"] is not None for entry in found)
     click.echo(f"\n{len(found)} claims, {shown} with a command that shows them.")
+
+
+def _echo(label: str, text: str) -> None:
+    """``text`` beside ``label``, wrapped where the terminal ends."""
+    width = max(_NARROWEST, shutil.get_terminal_size((_WIDTH, 0)).columns)
+    click.echo(textwrap.fill(text, width, initial_indent=label, subsequent_indent=" " * len(label)))
 
 
 def _entry(claim: str, figures: list[dict[str, Any]]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from lab import comparison, sayings
+from lab.arms import read_arms
 from lab.claims import CLAIMS
 from lab.cli import cli
 from lab.report.results import ArmResult, Topology
@@ -93,3 +94,11 @@ def test_claims_show_the_newest_figure_and_pass_over_what_cannot_be_read(tmp_pat
     entries = {entry["id"]: entry for entry in json.loads(told.output)["claims"]}
     assert [figure["measured"] for figure in entries["C01"]["measured"]] == ["new"]
     assert (entries["C02"]["state"], entries["C38"]["state"]) == ("not run here yet", "not shown yet")
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_the_command_of_a_claim_runs_an_arm_that_it_speaks_about(claim: str) -> None:
+    words = (sayings.shown_by(claim) or "").split()
+    assert words[0] == "run"
+    arms = words[words.index("--arms") + 1] if "--arms" in words else ",".join(SCENARIOS[words[1]].arms)
+    assert {arm.strategy for arm in read_arms(arms)} & CLAIMS[claim].strategies
