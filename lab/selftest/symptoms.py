@@ -122,7 +122,7 @@ def _down(arm: Arm = MEMORY) -> Symptom:
 
 def _unavailable(look: Look = _is_unavailable, after: Look | None = None, also: str = "") -> Symptom:
     says = f"shoppers are told 503, not shown an empty cart{also}"
-    return Symptom(says=says, look=look, within=5, arm=STORED, after=after)
+    return Symptom(says=says, look=look, within=8, arm=STORED, after=after)
 
 
 SYMPTOMS: Mapping[str, Symptom] = {
