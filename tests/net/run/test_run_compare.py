@@ -28,7 +28,8 @@ def test_two_designs_are_compared_by_what_they_lost_and_what_they_cost(
     assert arms["stateless"]["carts lost, store loss"] == "30 of 30"
     assert arms["stateless"]["carts lost, both at once"] == "30 of 30"
     assert arms["stateless"]["acknowledged but lost, 20 tabs"].startswith("0 of ")
-    assert float(arms["stateless"]["store messages a write"]) >= 2
+    # Both ways, and a little less where calls that wait together travel as one.
+    assert float(arms["stateless"]["store messages a write"]) > 1
     assert arms["memory"]["store messages a write"] == "-"
     assert {path.name for path in tmp_path.iterdir()} > {"calm", "crash", "store-amnesia", "both", "two-tabs"}
 

@@ -22,7 +22,9 @@ def verdicts(done: Finished) -> dict[str, tuple[str, str]]:
 def test_two_tabs_lose_updates_where_a_cart_is_read_changed_and_written(run: Runs) -> None:
     done = run("two-tabs", *QUICK)
     assert verdicts(done) == {"naive_blob": ("lost", "held"), "stateless": ("kept", "held")}
-    assert done.ledger("stateless")["pieces"] == {"acknowledged": 500, "lost": 0, "duplicated": 0}
+    pieces = done.ledger("stateless")["pieces"]
+    assert pieces.pop("acknowledged") == 500
+    assert set(pieces.values()) == {0}
     naive = done.ledger("naive_blob")["pieces"]
     assert naive["acknowledged"] > 400
     assert naive["lost"] > 100, naive
