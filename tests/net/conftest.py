@@ -118,9 +118,16 @@ class Corner:
         shutil.rmtree(self.temporary, ignore_errors=True)
 
     def left_over(self) -> list[str]:
-        """Folders, sockets and records; the registry's own empty folder is none."""
-        mine = [path for path in self.temporary.rglob("*") if path != self.state]
-        return [str(path.relative_to(self.temporary)) for path in mine]
+        """Folders, sockets and records; the registry's own empty folder is none.
+
+        By ``os.walk``: a folder that is taken away while it is looked at is no error to it.
+        """
+        found = (
+            Path(folder) / name
+            for folder, folders, files in os.walk(self.temporary)
+            for name in (*folders, *files)
+        )
+        return [str(path.relative_to(self.temporary)) for path in found if path != self.state]
 
 
 @pytest.fixture
