@@ -21,7 +21,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
 
 class Outcome(StrEnum):
@@ -110,6 +110,20 @@ def carts_of(operations: Iterable[Operation]) -> Iterator[list[Operation]]:
     """The operations of one arm cart by cart, each in the order in which it was sent."""
     for _, ops in groupby(sorted(operations, key=_by_shopper_and_time), key=attrgetter("shopper")):
         yield list(ops)
+
+
+def changed_elsewhere(operations: Iterable[Operation], servers: Collection[str], since: float) -> int:
+    """How many shoppers of one arm, last answered by one of ``servers``, had a change acknowledged elsewhere.
+
+    All of that change came after ``since``, and the answer before.
+    """
+    acknowledged = [op for op in operations if op.outcome is Outcome.OK and op.server]
+    count = 0
+    for cart in carts_of(acknowledged):
+        before = [op.server for op in cart if op.completed is not None and op.completed <= since]
+        later = {op.server for op in cart if op.invoked > since and op.kind in WRITES}
+        count += bool(before) and before[-1] in servers and bool(later - set(servers))
+    return count
 
 
 _by_shopper_and_time = attrgetter("shopper", "invoked")

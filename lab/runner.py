@@ -22,7 +22,7 @@ from lab.faults import FAULTS, story_of
 from lab.faults.fault import Hits
 from lab.faults.together import together
 from lab.gate import steady
-from lab.history import History, Kind, Outcome
+from lab.history import History, Kind, Outcome, changed_elsewhere
 from lab.judging import Pledge, pledge_of
 from lab.ledger import BALANCER, STORE
 from lab.timeline import OperationEnded, Sampled
@@ -54,6 +54,8 @@ INTO_THE_RUSH = 0.005
 CRASH_AFTER = 0.95
 #: Seconds for that. A request that was sent ends by itself after 10, so this is far more than enough.
 CATCH_UP_WITHIN = 90.0
+#: The share of the shopping after the crash after which a fault waits for no shopper to be moved any more.
+LATEST = 0.9
 #: Seconds that a final read has before a cart counts as unavailable.
 READ_BACK_WITHIN = 10.0
 
@@ -128,15 +130,27 @@ class Run:
             return
         *sooner, last = injections
         async with together(self._faults(last.fault)):
+            since = self.now()
             await self._broken(sooner, shopping, plan, clock)
             if last.until < 1:
-                await clock.until(plan.crash_at + last.until * (plan.seconds - plan.crash_at))
+                await clock.until(plan.after_crash(last.until))
+                await self._moved(last.moved, since, plan, clock)
             else:
                 await asyncio.gather(*shopping)
                 await self.pace.look(1.0)
             if heal := self._story_of(last.fault).heal:
                 await self.pace.before(acts.HEAL.name)
                 self._announce(heal)
+
+    async def _moved(self, shoppers: int, since: float, plan: Plan, clock: PlanClock) -> None:
+        """Until in each arm so many of the victims' shoppers had a change acknowledged elsewhere.
+
+        Where nobody is sent elsewhere nobody is waited for longer than people shop.
+        """
+        while clock.plan_time < plan.after_crash(LATEST) and any(
+            changed_elsewhere(self.history.of_arm(arm), self.victims, since) < shoppers for arm in self.sites
+        ):
+            await asyncio.sleep(0.05)
 
     async def _until_the_crash(self, crowds: list[Crowd], plan: Plan, clock: PlanClock) -> None:
         """Until the planned moment, in the middle of the rush that fills the servers' hands.

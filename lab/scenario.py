@@ -29,11 +29,13 @@ class Injection:
     """``fault`` begins in the middle of the rush, halfway through the shopping.
 
     It heals when ``until`` of the shopping after that is over: 1.0 is all of it. Of several with the
-    same ``until`` the first heals first.
+    same ``until`` the first heals first. It goes on for longer while in some arm fewer than ``moved``
+    shoppers of whom it hit had a change acknowledged elsewhere, for a while: people must still shop then.
     """
 
     fault: str
     until: float = 1.0
+    moved: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ GRAY_FAILURE = Scenario(
         Prediction("none: whoever was away has lost its memory", "a pause is taken for a crash"),
         Prediction("none of both: the balancer never sends anybody back", "a tie is taken for a memory"),
     ),
-    faults=(Injection("pause", until=0.6),),
+    faults=(Injection("pause", until=0.6, moved=3),),
     tests=("survives_server_crash",),
     claims=("home-again",),
     what_breaks="one server, frozen, and awake again while people still shop",
@@ -25,6 +25,6 @@ GRAY_FAILURE = Scenario(
         "What it holds must be checked against who was in charge meanwhile (an epoch), or be held elsewhere."
     ),
     hint="Look at the server that woke up: how many carts does it hold, and how many are still right?",
-    lasts=9.0,  # checks take a second and a half to call a frozen server down
+    lasts=12.0,  # checks take two seconds to call a frozen server down, and whoever came before that waits
     arms=("memory/cookie/open", "write_through/cookie/open"),
 )

@@ -100,6 +100,10 @@ class Plan:
     def operations(self) -> int:
         return sum(len(script.steps) for script in self.scripts)
 
+    def after_crash(self, share: float) -> float:
+        """The plan time at which ``share`` of the shopping after the crash is over."""
+        return self.crash_at + share * (self.seconds - self.crash_at)
+
     def due_at(self, plan_time: float) -> int:
         """How many operations are meant to have begun before ``plan_time``."""
         return sum(step.at < plan_time for script in self.scripts for step in script.steps)

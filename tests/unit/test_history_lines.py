@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.history import History, Kind, Operation, Outcome
+from lab.history import History, Kind, Operation, Outcome, changed_elsewhere
 
 TIMES = st.floats(0, 1e6)
 WORDS = st.none() | st.text()
@@ -51,3 +52,30 @@ def test_an_arm_finds_its_own_operations() -> None:
     history.add(mine)
     history.add(other)
     assert list(history.of_arm("sticky")) == [mine]
+
+
+HOME, ELSEWHERE = "server-1", "server-2"
+CRASH_AT = 10.0
+
+
+def add(at: float, server: str, kind: Kind = Kind.ADD, outcome: Outcome = Outcome.OK) -> Operation:
+    return Operation("memory", 1, kind, at, at, at + 0.5, outcome, server=server)
+
+
+@pytest.mark.parametrize(
+    ("after", "moved"),
+    [
+        (add(11, ELSEWHERE), 1),
+        (add(11, HOME), 0),
+        (add(11, ELSEWHERE, Kind.READ), 0),
+        (add(11, ELSEWHERE, outcome=Outcome.INFO), 0),
+        (add(9.8, ELSEWHERE), 0),
+    ],
+)
+def test_only_a_change_acknowledged_elsewhere_since_is_one(after: Operation, moved: int) -> None:
+    assert changed_elsewhere([add(1, HOME), after], [HOME], CRASH_AT) == moved
+
+
+def test_who_was_at_home_elsewhere_has_not_moved() -> None:
+    assert changed_elsewhere([add(1, ELSEWHERE), add(11, ELSEWHERE)], [HOME], CRASH_AT) == 0
+    assert changed_elsewhere([add(11, ELSEWHERE)], [HOME], CRASH_AT) == 0
