@@ -138,7 +138,8 @@ class Exchange(Delivery):
         if self._phase is _ANSWERED:
             self._cut("P")
         else:
-            self.give_up(Unanswered(502, "http_protocol_error", error.detail))
+            word = "http_protocol_error" if error.error == REQUEST_ERROR else error.error
+            self.give_up(Unanswered(502, word, error.detail))
 
     def on_deadline(self) -> None:
         """Too long without progress, whoever of the two is to blame."""

@@ -13,6 +13,8 @@ from typing import Final
 #: RFC 9209's word for a request that is itself at fault.
 REQUEST_ERROR: Final = "http_request_error"
 LOOP: Final = "proxy_loop_detected"
+#: And for a server's answer whose head is larger than is taken in.
+TOO_LARGE: Final = "http_response_header_section_size"
 RETRY_AFTER_SECONDS: Final = 1
 
 

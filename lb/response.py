@@ -14,6 +14,7 @@ from typing import Final
 from lb.http1 import (
     CHUNKED,
     FIELDS,
+    MAX_FIELDS,
     PROTECTED,
     UNTIL_CLOSE,
     content_length,
@@ -21,7 +22,7 @@ from lb.http1 import (
     options_of,
     without,
 )  # fmt: skip
-from lb.refusals import BadMessage
+from lb.refusals import TOO_LARGE, BadMessage
 
 _HEAD = re.compile(rb"HTTP/1\.(\d) ([1-5]\d\d)((?: [\t\x20-\x7e\x80-\xff]*+)?)\r\n(" + FIELDS + rb")")
 _FIND = finder(
@@ -83,6 +84,9 @@ def _read(head: bytes, *, is_bodiless: bool) -> ResponseHead:
     if match is None:
         raise BadMessage(502, "the server's answer is not HTTP/1.1")
     minor, status, reason, block = match.groups()
+    if (count := block.count(b"\n")) > MAX_FIELDS:
+        detail = f"the head of the answer has {count} fields; at most {MAX_FIELDS} are taken"
+        raise BadMessage(502, detail, TOO_LARGE)
     response = ResponseHead(int(status), reason, block, keep_alive=minor != b"0")
     hop: dict[bytes, bytes] = {}
     for field, padded in _FIND.findall(head):

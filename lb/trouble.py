@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from lb.health import Result
-from lb.refusals import REQUEST_ERROR, Unanswered
+from lb.refusals import REQUEST_ERROR, TOO_LARGE, Unanswered
 from lb.retry import Phase
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ _ENDS: Final = {
     "connection_terminated": "SH",
     "http_response_timeout": "sH",
     "http_protocol_error": "PH",
+    TOO_LARGE: "PH",
     REQUEST_ERROR: "PR",
 }
 _PHASES: Final = {Phase.CONNECTING: "C", Phase.SENT: "H", Phase.ANSWERED: "D"}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from lb.body import Body, EndlessBody, body_of
 from lb.http1 import MAX_HEAD
-from lb.refusals import BadMessage
+from lb.refusals import TOO_LARGE, BadMessage
 from lb.response import SWITCHING_PROTOCOLS, parse_response
 
 if TYPE_CHECKING:
@@ -126,9 +126,9 @@ class ServerConnection(asyncio.Protocol):
     def _read_head(self, exchange: Exchange, data: bytes) -> None:
         while True:
             end = data.find(b"\r\n\r\n")
-            if end < 0:
+            if end < 0 or end > MAX_HEAD:
                 if len(data) > MAX_HEAD:
-                    raise BadMessage(502, f"the head of the server's answer is over {MAX_HEAD} bytes")
+                    raise BadMessage(502, f"the head of the answer is over {MAX_HEAD} bytes", TOO_LARGE)
                 self._unread = data
                 return
             head = parse_response(data[: end + 2], exchange.head.method)
