@@ -13,6 +13,7 @@ from lb.failover import Failover
 from lb.flags import with_settings
 from lb.program import EXIT_CUT_OFF, EXIT_ENVIRONMENT, Birth, Unusable, serve
 from lb.settings import BadSetting, Settings, address_of, names_of, networks_of, servers_of
+from lb.shortage import raise_file_limit
 from lb.workers import run_workers
 
 
@@ -82,6 +83,7 @@ def main(
         )
     except BadSetting as error:
         raise click.UsageError(str(error)) from error
+    raise_file_limit()
     try:
         code = run_workers(settings, _run) if settings.workers > 1 else _run(settings)
     except Unusable as error:

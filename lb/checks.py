@@ -14,6 +14,7 @@ from lb.health import Health, Result
 from lb.pool import CHECKED, Event, State
 from lb.refusals import BadMessage
 from lb.response import parse_response
+from lb.shortage import is_ours
 
 if TYPE_CHECKING:
     from lb.balancer import Balancer
@@ -26,8 +27,8 @@ LEAST_GAP_SECONDS = 0.02
 _GOOD = range(200, 400)
 
 
-async def probe(address: Address, names: Names, path: str, limit: float) -> Result:
-    """One check: connect, ask for ``path``, read the status."""
+async def probe(address: Address, names: Names, path: str, limit: float) -> Result | None:
+    """One check: connect, ask for ``path``, read the status; None when we could not ask."""
     connected = False
     try:
         async with asyncio.timeout(limit):
@@ -45,6 +46,8 @@ async def probe(address: Address, names: Names, path: str, limit: float) -> Resu
     except TimeoutError:
         return Result(passed=False, code="L7TOUT" if connected else "L4TOUT", detail=f"after {limit:g} s")
     except OSError as error:
+        if is_ours(error):
+            return None
         return Result(
             passed=False, code="L7RSP" if connected else "L4CON", detail=error.strerror or str(error)
         )
@@ -87,7 +90,7 @@ class Watcher:
                 result = await probe(
                     server.address, self._balancer.names, settings.check_path, settings.check_timeout
                 )
-                if residence == server.residence and server.state in CHECKED:
+                if result is not None and residence == server.residence and server.state in CHECKED:
                     self._record(result)
             await asyncio.sleep(LEAST_GAP_SECONDS)
             await self._wait(self._interval() - LEAST_GAP_SECONDS)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from lb import retry, trouble
+from lb import retry, shortage, trouble
 from lb.answer import Answer
 from lb.delivery import Delivery
 from lb.refusals import REQUEST_ERROR, BadMessage, Unanswered
@@ -117,6 +117,10 @@ class Exchange(Delivery):
     def on_connect_failed(self, server: Server, error: OSError) -> None:
         server.counters.econ += 1
         self._fresh = False
+        if shortage.is_ours(error):
+            if not self.over:  # another server could be asked no better, and would move the session
+                self.give_up(trouble.short(server, error))
+            return
         result, reason = trouble.not_connected(server, error)
         self._balancer.suspect(server, result)
         if not self.over:

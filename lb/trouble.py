@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from lb.pool import Server
 
 ORDINARY: Final = "--"
+#: RFC 9209's word for trouble that is the proxy's own.
+INTERNAL: Final = "proxy_internal_error"
 
 _ENDS: Final = {
     "destination_unavailable": "SC",
@@ -29,6 +31,7 @@ _ENDS: Final = {
     "http_protocol_error": "PH",
     TOO_LARGE: "PH",
     REQUEST_ERROR: "PR",
+    INTERNAL: "PC",
 }
 _PHASES: Final = {Phase.CONNECTING: "C", Phase.SENT: "H", Phase.ANSWERED: "D"}
 
@@ -53,6 +56,12 @@ def not_connected(server: Server, error: OSError) -> tuple[Result, Unanswered]:
             504, "connection_timeout", detail
         )
     return Result(passed=False, code="L4CON", detail=reason), Unanswered(502, "connection_refused", detail)
+
+
+def short(server: Server, error: OSError) -> Unanswered:
+    """No connection, for want of something that is this process's own."""
+    why = error.strerror or str(error)
+    return Unanswered(502, INTERNAL, f"no connection to {server.name}, through no fault of its own: {why}")
 
 
 def gone(server: Server, error: Exception | None) -> Unanswered:
