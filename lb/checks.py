@@ -17,6 +17,8 @@ from lb.response import parse_response
 from lb.shortage import is_ours
 
 if TYPE_CHECKING:
+    from random import Random
+
     from lb.balancer import Balancer
     from lb.names import Names
     from lb.pool import Address, Server
@@ -59,8 +61,9 @@ async def probe(address: Address, names: Names, path: str, limit: float) -> Resu
 class Watcher:
     """Checks one server until it is removed."""
 
-    def __init__(self, server: Server, balancer: Balancer) -> None:
+    def __init__(self, server: Server, balancer: Balancer, dice: Random) -> None:
         self.server = server
+        self._part = dice.random()
         self.health = Health(balancer.settings.rise, balancer.settings.fall)
         self._balancer = balancer
         self._settings: Settings = balancer.settings
@@ -93,7 +96,9 @@ class Watcher:
                 if result is not None and residence == server.residence and server.state in CHECKED:
                     self._record(result)
             await asyncio.sleep(LEAST_GAP_SECONDS)
-            await self._wait(self._interval() - LEAST_GAP_SECONDS)
+            # Servers that were met together would else be checked at the same moments for ever.
+            part, self._part = self._part, 1.0
+            await self._wait(self._interval() * part - LEAST_GAP_SECONDS)
 
     async def _wait(self, seconds: float) -> None:
         try:
@@ -122,15 +127,16 @@ class Watcher:
 
 
 class Checks:
-    """The watchers of all servers."""
+    """The watchers of all servers. ``dice`` spread their checks."""
 
-    def __init__(self, balancer: Balancer) -> None:
+    def __init__(self, balancer: Balancer, dice: Random) -> None:
         self._balancer = balancer
+        self._dice = dice
         self._watchers: dict[Server, Watcher] = {}
         balancer.on_trouble = self._on_trouble
 
     def watch(self, server: Server) -> None:
-        self._watchers[server] = Watcher(server, self._balancer)
+        self._watchers[server] = Watcher(server, self._balancer, self._dice)
 
     def start_over(self, server: Server) -> None:
         self._watchers[server].start_over()

@@ -69,10 +69,11 @@ async def serve(settings: Settings, birth: Birth | None = None) -> bool:
     if birth is not None:
         _end_with_parent(birth, told, insisted)
     log = RequestLog(_open_log(settings.log)) if settings.log else None
-    routing = routing_of(settings, time.time, Random())  # noqa: S311 - no secret hangs on it
+    dice = Random()  # noqa: S311 - no secret hangs on it
+    routing = routing_of(settings, time.time, dice)
     kind = JudgingBalancer if limits_of(settings).is_on else Balancer
     balancer = kind(settings, routing, Events(time.time), log)
-    checks = Checks(balancer)
+    checks = Checks(balancer, dice)
     operations = Operations(balancer, checks)
     runner = None
     searches: list[Discovery] = []

@@ -53,7 +53,7 @@ class Site:
         routing = Routing(self.pool, sticky, RoundRobin(), Failover.REBALANCE)
         self.events = Events(time.time)
         self.balancer = Balancer(self.settings, routing, self.events)
-        self.checks = Checks(self.balancer)
+        self.checks = Checks(self.balancer, Random(7))  # noqa: S311 - they only spread checks
         self.operations = Operations(self.balancer, self.checks)
         self.port = 0
 
