@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
@@ -17,9 +18,16 @@ if TYPE_CHECKING:
     from tests.docker.conftest import Run
 
 
+class LonelyEngine(NamedTuple):
+    address: str
+    pid: int
+
+
 @pytest.fixture
-def lonely_engine(docker: Callable[..., str], run: Run, wait_until: Callable[..., None]) -> Iterator[str]:
-    """A second engine, in a network namespace with nothing but a loopback; its address."""
+def lonely_engine(
+    docker: Callable[..., str], run: Run, wait_until: Callable[..., None]
+) -> Iterator[LonelyEngine]:
+    """A second engine, in a network namespace with nothing but a loopback."""
     if os.geteuid() != 0 or not shutil.which("dockerd") or not shutil.which("unshare"):
         pytest.skip("a second engine without a network needs root, dockerd and unshare")
     # A unix socket's path has room for about a hundred characters; pytest's own folders are longer.
@@ -40,29 +48,34 @@ def lonely_engine(docker: Callable[..., str], run: Run, wait_until: Callable[...
             60,
         )
         assert engine.poll() is None, (folder / "log").read_text()[-2000:]
-        yield address
+        yield LonelyEngine(address, engine.pid)
     finally:
         engine.terminate()
         engine.wait(30)
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.mark.timeout(600)
 def test_packed_images_start_the_lab_and_build_it_again_with_no_network(
-    lonely_engine: str, images: tuple[str, ...], run: Run, tmp_path: Path
+    lonely_engine: LonelyEngine, images: tuple[str, ...], run: Run, tmp_path: Path
 ) -> None:
     def must(*words: str, **settings: str) -> str:
-        done = run(*words, DOCKER_HOST=lonely_engine, COMPOSE_PROJECT_NAME="cartlab-test-offline", **settings)
+        done = run(*words, DOCKER_HOST=lonely_engine.address, **settings)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
     packed = str(tmp_path / "lab.tar.gz")
     assert run("scripts/offline-images", "save", packed).returncode == 0
     must("scripts/offline-images", "load", packed)
-    must("docker", "compose", "build", BASE_IMAGE="cart-chaos-lab/base")
-    must("docker", "compose", "up", "--detach", "--wait", "--wait-timeout", "120")
-    healths = must("docker", "compose", "ps", "--format", "{{.Health}}").split()
+    within = ("nsenter", "--target", str(lonely_engine.pid), "--net", sys.executable, "-P", "-m", "lab")
+    quick = ("--docker", "--fast", "--no-input", "--plain", "--shoppers", "30", "--seed", "11")
+    must(*within, "run", "crash", *quick, "--runs", str(tmp_path), CARTLAB_STATE=str(tmp_path / "state"))
+    compose = ("docker", "compose", "--project-name", "cartlab-test-offline")
+    must(*compose, "build", BASE_IMAGE="cart-chaos-lab/base")
+    must(*compose, "up", "--detach", "--wait", "--wait-timeout", "120")
+    healths = must(*compose, "ps", "--format", "{{.Health}}").split()
     assert healths == ["healthy"] * 9
-    must("docker", "compose", "down", "--volumes")
+    must(*compose, "down", "--volumes")
 
 
 @pytest.mark.parametrize(

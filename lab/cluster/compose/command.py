@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -17,6 +18,10 @@ from lab.errors import EnvironmentProblem
 OLDEST_COMPOSE = (2, 17)
 _ANSWERS_WITHIN = 20.0
 _PROJECT = "cart-chaos-lab"
+_BASE = "cart-chaos-lab/base"
+#: What the base image is made from; its label says of which state, in scripts/offline-images as well.
+_BASE_SOURCES = ("Dockerfile", "scripts/ready.py", "requirements/serve.txt")
+_BASE_LABEL = "cartlab.base"
 _INSTALL = "Install Docker with Compose v2 (on a bare Debian, as root: scripts/docker-engine start)."
 #: What the engine and Compose say when something could not be fetched.
 _NOT_FETCHED = re.compile(
@@ -89,7 +94,21 @@ def build_command() -> list[str]:
     root = repository()
     # Compose writes the project's name into an image: with another one each time, no two would be the same.
     words = ["docker", "compose", "--project-name", _PROJECT, "--file", str(root / "docker-compose.yml")]
-    return [*words, "--profile", "sticky", "--progress", "plain", "build", "sticky-lb", "keys"]
+    words += ["--profile", "sticky", "--progress", "plain", "build", *_on_base(root)]
+    return [*words, "sticky-lb", "keys"]
+
+
+def _on_base(root: Path) -> list[str]:
+    """On the base that scripts/offline-images made: an image from a file brings no build cache with it.
+
+    Not where somebody names a base, nor on one from other sources: that would hide a changed dependency.
+    """
+    if os.environ.get("BASE_IMAGE") or os.environ.get("PYTHON_IMAGE"):
+        return []
+    wanted = hashlib.sha256(b"".join((root / name).read_bytes() for name in _BASE_SOURCES)).hexdigest()
+    label = f'{{{{index .Config.Labels "{_BASE_LABEL}"}}}}'
+    found = _docker("image", "inspect", "--format", label, _BASE)
+    return ["--build-arg", f"BASE={_BASE}"] if found.stdout.strip() == wanted else []
 
 
 def deploy_command(file: Path, stack: str) -> list[str]:
