@@ -97,6 +97,14 @@ def test_down_removes_what_dead_runs_left_and_touches_nothing_else(lab: Lab, doc
         assert runs(docker, by_hand)
 
 
+def test_what_names_no_run_is_nobodys_and_stops_no_command(lab: Lab, docker: Docker) -> None:
+    with container(docker, "--label", f"cartlab.registry={lab.registry}") as unnamed:
+        for words in (("doctor", "--docker"), ("down", "--docker")):
+            code, said = lab.cartlab(*words)
+            assert code == 0, said
+        assert runs(docker, unnamed)
+
+
 def test_two_labs_on_one_engine_do_not_meet(lab: Lab, docker: Docker, tmp_path: Path) -> None:
     words = ("run", "calm", *QUICK, "--arms", "sticky", "--servers", "2")
     first, second = lab.start(*words, "--runs", "a"), lab.start(*words, "--runs", "b")

@@ -30,14 +30,15 @@ class LeftContainers:
 def find(client: docker.DockerClient, registry: Registry) -> list[LeftContainers]:
     living = {run.folder.name for run in registry.all() if run.alive}
     names: dict[str, list[str]] = {}
-    ours: Filters = {"label": f"{REGISTRY}={registry.root}"}
+    ours: Filters = {"label": [f"{REGISTRY}={registry.root}", RUN]}
     for container in client.containers.list(all=True, filters=ours, ignore_removed=True):
         names.setdefault(container.labels[RUN], []).append(str(container.name))
     for things in (client.networks.list(filters=ours), client.volumes.list(filters=ours)):
         for thing in things:
             names.setdefault((thing.attrs.get("Labels") or {}).get(RUN, ""), [])
     for labels in labels_in_swarm(client, registry):
-        names.setdefault(labels[RUN], [])
+        if run := labels.get(RUN):
+            names.setdefault(run, [])
     return [LeftContainers(run, tuple(sorted(names[run]))) for run in sorted(names) if run not in living]
 
 
