@@ -63,6 +63,7 @@ _HELP = {
     "retries": "Further servers that a failed request may be sent to.",
     "retry_keyed": "A request with an Idempotency-Key may be sent twice.",
     "retry_budget": "Percent of the requests of the last 10 s that may be tried again; 0: no bound.",
+    "replay_limit": "Bytes of a request, head and body, that are kept to send it again.",
     "maxconn": "Most requests on a server at once, others wait; 0: no limit.",
     "maxqueue": "Most that wait for the server they are tied to, others leave it; 0: no limit.",
     "queue_timeout": "Seconds that a request waits for a server with room.",

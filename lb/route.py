@@ -147,7 +147,7 @@ class Route:
                 return _told_first(server.name, "X-Lab-Sticky: VN\r\n")
             if self.came is _UNREAD and self.home is None:
                 return _told_first(server.name, "")
-        fields = b"X-Lab-Tries: %d\r\n" % max(1, len(self.met))
+        fields = b"X-Lab-Tries: %d\r\n" % len(self.met)
         if self.came is not _UNREAD:
             fields += f"X-Lab-Sticky: {self.came}{self.went}\r\n".encode("ascii")
         if server is None:

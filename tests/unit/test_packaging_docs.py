@@ -18,7 +18,9 @@ from lab.scenarios import SCENARIOS
 from lab.verdict import ExitCode
 from lb.__main__ import main as balancer
 from lb.admin import create_admin
+from lb.pool import Address
 from lb.retry import IDEMPOTENT, Decision, Phase, decide, may_repeat
+from lb.settings import Settings
 from services.cart import strategies
 from services.cart.app import create_app
 from services.cart.cli import main as cart_server
@@ -193,6 +195,16 @@ def test_the_retry_table_is_what_the_balancer_decides() -> None:
     assert [row[1:] for row in table("when it failed")] == rows
     head = README.partition("| when it failed |")[2].partition("|")[0]
     assert {word.encode() for word in head.strip().split(", ")} == IDEMPOTENT
+
+
+def test_a_long_body_is_not_sent_twice_as_the_readme_says() -> None:
+    limit = Settings(listen=Address("127.0.0.1", 0)).replay_limit
+    assert f"a body over {limit // 1024} KiB is not kept (`--replay-limit`" in README
+    assert "once bytes were sent, it ends in an error" in README
+    for repeatable in (True, False):
+        outcome = decide(Phase.SENT, repeatable=repeatable, replayable=False, tries_left=1)
+        assert outcome is Decision.ANSWER_ERROR
+    assert decide(Phase.CONNECTING, repeatable=False, replayable=False, tries_left=1) is Decision.RETRY
 
 
 def test_the_crash_by_hand_is_the_one_that_cartlab_up_prints() -> None:
