@@ -93,7 +93,9 @@ def test_two_sites_stand_side_by_side_and_end_one_by_one(cartlab: Cartlab) -> No
     assert [site["name"] for site in sites(cartlab)] == ["stateless"]
     assert "No site 'sticky' stands" in cartlab("down", "sticky").stdout
     assert "stateless: ended" in cartlab("down").stdout
-    assert "Nothing stands" in cartlab("down").stdout
+    at_rest = cartlab("down").stdout
+    assert "Nothing stands, and no process was left behind" in at_rest
+    assert "down --docker" in at_rest, "it did not look for containers, and says so"
 
 
 def test_where_and_start_without_a_site_say_how_to_get_one(cartlab: Cartlab) -> None:
