@@ -77,9 +77,8 @@ class _Counted(Collector):
         for number in range(1, 6):
             answers.add_metric([f"{number}xx"], counters.hrsp[number])
         yield answers
-        moved = CounterMetricFamily(
-            "sessions_moved", "Sessions that another server took over", labels=["from", "to", "cause"]
-        )
+        text = "Sessions that another server took over; hash and failover open move none (see the log's --DN)"
+        moved = CounterMetricFamily("sessions_moved", text, labels=["from", "to", "cause"])
         for labels, count in counters.moved.items():
             moved.add_metric(labels, count)
         yield moved
