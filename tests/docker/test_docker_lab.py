@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import signal
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -80,18 +81,32 @@ def test_a_driver_killed_while_it_starts_leaves_nothing(lab: Lab, wait_until: Wa
     wait_until(lambda: not lab.left_over() and next(looks, True), "the sweeper has removed it all", within=60)
 
 
-def test_down_removes_what_dead_runs_left_and_touches_nothing_else(lab: Lab, docker: Docker) -> None:
+def leave_behind(docker: Docker, *flags: str) -> None:
+    """A container that is frozen and cut off from its network, and that network."""
+    network = f"cartlab-test-{secrets.token_hex(4)}"
+    docker("network", "create", "--internal", *flags, network)
+    left = docker("run", "--detach", "--network", network, *flags, "cart-chaos-lab/cart", "sleep", "600")
+    docker("network", "disconnect", network, left)
+    docker("pause", left)
+
+
+@pytest.mark.parametrize(
+    "words", [("down", "--docker"), ("run", "calm", *QUICK, "--arms", "sticky")], ids=["down", "next-run"]
+)
+def test_what_dead_runs_left_is_removed_and_nothing_else_is_touched(
+    lab: Lab, docker: Docker, words: tuple[str, ...]
+) -> None:
     ours = ("--label", f"cartlab.registry={lab.registry}", "--label", "cartlab.run=dead")
     others = ("--label", "cartlab.registry=/somebody/else", "--label", "cartlab.run=dead")
     with (
         container(docker, *others, "--label", "cartlab.arm=sticky") as of_another_user,
         container(docker, "--label", "cartlab.arm=sticky") as by_hand,
     ):
-        left = docker("run", "--detach", *ours, "cart-chaos-lab/cart", "sleep", "600")
-        docker("pause", left)
-        code, said = lab.cartlab("down", "--docker")
+        leave_behind(docker, *ours)
+        assert len(lab.left_over()) == 2
+        code, said = lab.cartlab(*words)
         assert code == 0, said
-        assert "Cleaned what a dead run left: run dead in containers" in said
+        assert ("Cleaned what a dead run left: run dead in containers" in said) == (words[0] == "down")
         assert not lab.left_over()
         assert runs(docker, of_another_user)
         assert runs(docker, by_hand)
