@@ -15,7 +15,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.docker.conftest import Run
+    from tests.docker.conftest import CannotBeAsked, Run
 
 
 class LonelyEngine(NamedTuple):
@@ -25,11 +25,11 @@ class LonelyEngine(NamedTuple):
 
 @pytest.fixture
 def lonely_engine(
-    docker: Callable[..., str], run: Run, wait_until: Callable[..., None]
+    docker: Callable[..., str], run: Run, wait_until: Callable[..., None], cannot_be_asked: CannotBeAsked
 ) -> Iterator[LonelyEngine]:
     """A second engine, in a network namespace with nothing but a loopback."""
     if os.geteuid() != 0 or not shutil.which("dockerd") or not shutil.which("unshare"):
-        pytest.skip("a second engine without a network needs root, dockerd and unshare")
+        cannot_be_asked("a second engine without a network needs root, dockerd and unshare")
     # A unix socket's path has room for about a hundred characters; pytest's own folders are longer.
     folder = Path(tempfile.mkdtemp(prefix="engine-", dir="/tmp"))
     address = f"unix://{folder}/sock"

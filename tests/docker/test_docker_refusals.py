@@ -16,6 +16,8 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tests.docker.conftest import CannotBeAsked
+
     Refused = Callable[..., str]
 
 AS_THE_LAB_DOES = (
@@ -79,12 +81,12 @@ def test_without_an_engine_it_says_which_was_asked(refused: Refused, tmp_path: P
 
 
 @pytest.fixture
-def nobody() -> tuple[str, ...]:
+def nobody(cannot_be_asked: CannotBeAsked) -> tuple[str, ...]:
     """The words before a command that make it somebody's who may use no socket of others."""
     if os.getuid() != 0:
         return ()
     if not shutil.which("setpriv"):
-        pytest.skip("root may use every socket, and there is no setpriv to be somebody else")
+        cannot_be_asked("root may use every socket, and there is no setpriv to be somebody else")
     words = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
     # Where Python lies in root's own folders: to read everything is not yet to write to a socket.
     reading = (*words, "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search")
@@ -92,7 +94,7 @@ def nobody() -> tuple[str, ...]:
         tried = (*way, sys.executable, "-P", "-c", AS_THE_LAB_DOES)
         if subprocess.run(tried, cwd="/", capture_output=True, check=False).returncode == 0:
             return way
-    pytest.skip("root may use every socket, and nobody else may run this Python")
+    return cannot_be_asked("root may use every socket, and nobody else may run this Python")
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.docker.conftest import Lab, Run
+    from tests.docker.conftest import CannotBeAsked, Lab, Run
 
 
 #: A cart line holds 99 of a kind.
@@ -57,10 +57,10 @@ IN_A_SWARM = "this engine is in a swarm already, which the tests leave alone"
 
 
 @pytest.fixture
-def no_swarm(docker: Callable[..., str], images: tuple[str, ...]) -> None:
+def no_swarm(docker: Callable[..., str], images: tuple[str, ...], cannot_be_asked: CannotBeAsked) -> None:
     """Asked for only before ``swarm``, which stays to the end of this file."""
     if docker("info", "--format", "{{.Swarm.LocalNodeState}}") != "inactive":
-        pytest.skip(IN_A_SWARM)
+        cannot_be_asked(IN_A_SWARM)
 
 
 @pytest.mark.usefixtures("no_swarm")
@@ -103,10 +103,12 @@ def test_nothing_of_a_stack_outlives_a_driver_that_was_killed(
 
 
 @pytest.fixture(scope="module")
-def swarm(docker: Callable[..., str], images: tuple[str, ...]) -> Iterator[None]:
+def swarm(
+    docker: Callable[..., str], images: tuple[str, ...], cannot_be_asked: CannotBeAsked
+) -> Iterator[None]:
     """A swarm of one node; one that this engine is already in is somebody's, and is left alone."""
     if docker("info", "--format", "{{.Swarm.LocalNodeState}}") != "inactive":
-        pytest.skip(IN_A_SWARM)
+        cannot_be_asked(IN_A_SWARM)
     docker("swarm", "init", "--advertise-addr", "127.0.0.1")
     yield
     docker("swarm", "leave", "--force")
