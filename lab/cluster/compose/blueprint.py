@@ -1,13 +1,14 @@
 """From the repository's ``docker-compose.yml`` to the file of one run. Pure.
 
 What ``docker compose config`` resolved is the pattern: images, limits, health checks, keys and
-networks stay as they stand there. A run differs in six things:
+networks stay as they stand there. A run differs in seven things:
 
 * each arm has its own copy of the balancer, its servers and its store, for any number of each;
 * the balancer is told no servers: the lab does that over the admin API, by address, so that nobody
   has to ask a name server about a container that is dead;
-* every published port is a free one, and each server has one as well, on a network of its own with
-  this machine (``lab``), so that the lab reaches a server that is cut off from everybody else;
+* every published port is a free one;
+* each server publishes one as well, on a network of its own with this machine (``lab``), so that the
+  lab reaches a server that is cut off from everybody else;
 * every container, network and volume says whose it is;
 * the engine's own health checks are off: the balancer checks, and a program started in each
   container every other second would be most of what the machine does;
