@@ -129,8 +129,13 @@ def down(name: str | None, *, docker: bool) -> None:
     for record in registry.living("run"):
         click.echo(f"The run {record.name!r} (pid {record.driver.pid}) is alive and was left alone.")
     if not sites and not cleaned and name is None:
-        processes = f"no process was left behind (containers of dead runs: {own_command()} down --docker)"
-        click.echo(f"Nothing stands, and {'nothing was left behind' if docker else processes}.")
+        nothing = (
+            "No site in containers stands, and nothing was left behind."
+            if docker
+            else f"Nothing stands, and no process was left behind (containers of dead runs: {own_command()} "
+            "down --docker)."
+        )
+        click.echo(nothing)
 
 
 def _clean_containers(registry: Registry) -> Sequence[object]:
